@@ -1,0 +1,317 @@
+"""The records that travel between the rooms, and the two protocols that rollout() joins.
+
+Dimension key, once for the project:
+B batch · K past observations · H future actions · T actions in an episode ·
+R wrench readings in a control step · A action · S simulator state · (h, w) pixels.
+
+numpy only: every room may import this module, and it imports none of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+Split = Literal["train", "held_out"]
+Outcome = Literal["success", "wrong_object", "dropped", "missed", "timeout"]
+OUTCOMES: tuple[Outcome, ...] = ("success", "wrong_object", "dropped", "missed", "timeout")
+
+
+class UserError(Exception):
+    """Something the user gave is not usable; the message is one line that says what was got and what exists."""
+
+
+@dataclass(frozen=True, order=True)
+class Thing:
+    """An object as a person would tell it from the others: its shape and its colour."""
+
+    shape: str
+    colour: str
+
+    def __str__(self) -> str:
+        return f"{self.colour} {self.shape}"
+
+
+@dataclass(frozen=True, order=True)
+class Goal:
+    """What an instruction asks for, as data. `target` and `manner` are None where the verb has none."""
+
+    verb: str
+    object: Thing
+    target: Thing | None = None
+    manner: str | None = None
+
+    def __str__(self) -> str:
+        parts = [self.verb, str(self.object), f"to {self.target}" if self.target else "", self.manner or ""]
+        return " ".join(part for part in parts if part)
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Goal:
+        target = data.get("target")
+        return cls(
+            verb=data["verb"],
+            object=Thing(**data["object"]),
+            target=Thing(**target) if target else None,
+            manner=data.get("manner"),
+        )
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What every observation and action of a data set looks like; written to it and into every checkpoint."""
+
+    scene: str
+    cameras: Mapping[str, tuple[int, int, int]]  # name → (h, w, 3), uint8 RGB, row 0 on top
+    signals: Mapping[str, tuple[int, ...]]  # name → shape, float32, physical units
+    action: tuple[str, ...]  # a name an axis, each in [−1, 1]
+    control_hz: float
+    controller: Mapping[str, Any]  # name and sha256 of the pinned json
+    conventions: Mapping[str, str]
+    versions: Mapping[str, str] = field(default_factory=dict)  # informative: a difference is told, not refused
+
+    def to_json(self) -> dict[str, Any]:
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Spec:
+        known = {item.name for item in dataclasses.fields(cls)}
+        missing, unknown = sorted(known - {"versions"} - set(data)), sorted(set(data) - known)
+        if missing or unknown:
+            raise UserError(f"not a Spec: missing {missing}, unknown {unknown}")
+        return cls(
+            scene=data["scene"],
+            cameras={name: tuple(shape) for name, shape in data["cameras"].items()},
+            signals={name: tuple(shape) for name, shape in data["signals"].items()},
+            action=tuple(data["action"]),
+            control_hz=data["control_hz"],
+            controller=dict(data["controller"]),
+            conventions=dict(data["conventions"]),
+            versions=dict(data.get("versions", {})),
+        )
+
+    def differences(self, other: Spec) -> list[str]:
+        """One line a field in which the two disagree; versions do not count."""
+        mine, theirs = _flatten(self.to_json()), _flatten(other.to_json())
+        keys = sorted(key for key in mine.keys() | theirs.keys() if not key.startswith("versions."))
+        absent = "(absent)"
+        return [
+            f"{key}: {mine.get(key, absent)} != {theirs.get(key, absent)}"
+            for key in keys
+            if mine.get(key, absent) != theirs.get(key, absent)
+        ]
+
+    def require(self, other: Spec, *, mine: str, theirs: str) -> None:
+        """Raise UserError with the lines that differ unless the two agree."""
+        lines = self.differences(other)
+        if lines:
+            raise UserError(f"{mine} and {theirs} disagree: " + "; ".join(lines))
+
+
+def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        flat.update(_flatten(item, f"{prefix}.{key}" if prefix else key))
+    return flat
+
+
+@dataclass(frozen=True)
+class Observation:
+    """An instant as a robot could know it. `images` may render on first access (see Scene.observe)."""
+
+    images: Mapping[str, np.ndarray]  # camera → uint8 (h, w, 3)
+    signals: Mapping[str, np.ndarray]  # name → float32 (…)
+    instruction: str
+
+
+@dataclass(frozen=True)
+class Body:
+    """An object of the scene as the simulator knows it."""
+
+    thing: Thing
+    position: np.ndarray  # float64 (3,) [m], world
+    yaw: float  # [rad], about the world's z axis
+    half_size: np.ndarray  # float64 (3,) [m]
+    held: bool  # both finger pads touch it
+
+
+@dataclass(frozen=True)
+class State:
+    """Privileged state: what experts and outcomes may read and policies may not."""
+
+    goal: Goal
+    bodies: tuple[Body, ...]
+    eef_position: np.ndarray  # float64 (3,) [m], world, between the finger tips
+    eef_rotation: np.ndarray  # float64 (3, 3), world from gripper
+    gripper_width: float  # [m], between the finger pads
+    gripper_command: float  # last commanded: −1 open, +1 closed
+    table_height: float  # [m]
+
+    def body(self, thing: Thing) -> Body:
+        for body in self.bodies:
+            if body.thing == thing:
+                return body
+        raise UserError(f"no {thing} in the scene; there are {', '.join(str(b.thing) for b in self.bodies)}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """The result of one action. `outcome` is None while the episode goes on."""
+
+    observation: Observation
+    state: State
+    reward: float
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A whole attempt: T+1 observations around T actions, checked at birth."""
+
+    scene: str
+    seed: int
+    goal: Goal
+    instruction: str
+    split: Split
+    outcome: Outcome
+    draws: Mapping[str, Any]  # every randomisation draw, JSON values
+    images: Mapping[str, np.ndarray]  # camera → uint8 (T+1, h, w, 3)
+    signals: Mapping[str, np.ndarray]  # name → float32 (T+1, …)
+    states: np.ndarray  # float64 (T+1, S): qpos, qvel, act of the simulator
+    actions: np.ndarray  # float32 (T, A), executed
+    labels: np.ndarray  # float32 (T, A), the expert's answer in the same state
+    rewards: np.ndarray  # float32 (T,)
+
+    def __post_init__(self) -> None:
+        steps = len(self.actions)
+        if self.actions.ndim != 2 or self.labels.shape != self.actions.shape:
+            raise ValueError(f"actions {self.actions.shape} and labels {self.labels.shape} must both be (T, A)")
+        if len(self.rewards) != steps:
+            raise ValueError(f"{steps} actions but {len(self.rewards)} rewards")
+        for name, array in {**self.images, **self.signals, "states": self.states}.items():
+            if len(array) != steps + 1:
+                raise ValueError(f"{name} has {len(array)} entries, expected {steps + 1} for {steps} actions")
+        floats = {**self.signals, "states": self.states, "actions": self.actions, "labels": self.labels}
+        for name, array in floats.items():
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} holds a NaN or an infinity")
+
+    @property
+    def success(self) -> bool:
+        return self.outcome == "success"
+
+    @property
+    def key(self) -> str:
+        """The name of its sample in a shard."""
+        return f"{self.scene}-{self.seed:020d}"
+
+
+@dataclass
+class Batch:
+    """What a policy trains on, in physical units; normalisation happens inside the policy.
+
+    Where features are cached, `images[camera]` is a list of float16 feature maps (B, K, C, h', w'), one a stage.
+    """
+
+    images: dict[str, Any]  # camera → uint8 (B, K, 3, h, w)
+    signals: dict[str, torch.Tensor]  # name → float32 (B, K, …)
+    instruction: list[str]  # B sentences
+    actions: torch.Tensor  # float32 (B, H, A)
+    valid: torch.Tensor  # bool (B, H), false past the end
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One evaluated episode of a suite; a line of trials.jsonl."""
+
+    suite: str
+    goal: Goal  # what the sentence asked for (for `null`: what the seed had drawn)
+    instruction: str
+    seed: int
+    outcome: Outcome
+    steps: int
+    taken: str | None  # the object lifted or held at the end, "red cube"
+    seconds: float = 0.0  # wall time
+
+    @property
+    def success(self) -> bool:
+        return self.outcome == "success"
+
+    def to_json(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "success": self.success}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Trial:
+        fields = {key: value for key, value in data.items() if key != "success"}
+        return cls(**{**fields, "goal": Goal.from_json(data["goal"])})
+
+
+class Scene(Protocol):
+    """A simulated task with its instructions and success."""
+
+    spec: Spec
+
+    @property
+    def goals(self) -> Sequence[Goal]:
+        """Every goal that is feasible since the last reset; at least two."""
+
+    @property
+    def draws(self) -> Mapping[str, Any]:
+        """Every randomisation draw of the last reset, as JSON values."""
+
+    def reset(self, seed: int) -> Step:
+        """Draw a new layout and goal from `seed` alone; what was done before leaves no trace."""
+
+    def tell(self, goal: Goal, instruction: str) -> Step:
+        """Ask for `goal` in these words; valid before the first step of an episode."""
+
+    def step(self, action: np.ndarray) -> Step:
+        """Run one control step with `action` float (A,) in [−1, 1]."""
+
+    def simulator_state(self) -> np.ndarray:
+        """float64 (S,), enough to render the instant again."""
+
+    def close(self) -> None: ...
+
+
+class Actor(Protocol):
+    """Anything that drives a scene: an expert, a policy's runner, a person, a mixture of them."""
+
+    def reset(self, seed: int) -> None:
+        """Forget the last episode; any randomness of the new one comes from `seed`."""
+
+    def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
+        """float32 (A,) in [−1, 1]. Only experts read `state`."""
+
+
+class Shown(Mapping[str, np.ndarray]):
+    """Images that are rendered on first access, and refuse once the scene has moved on."""
+
+    def __init__(self, cameras: Sequence[str], render: Any) -> None:
+        self._cameras, self._render = tuple(cameras), render
+        self._frames: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, camera: str) -> np.ndarray:
+        if camera not in self._cameras:
+            raise KeyError(f"no camera {camera!r}; there are {', '.join(self._cameras)}")
+        if camera not in self._frames:
+            self._frames[camera] = self._render(camera)
+        return self._frames[camera]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._cameras)
+
+    def __len__(self) -> int:
+        return len(self._cameras)

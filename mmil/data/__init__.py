@@ -1,0 +1,1 @@
+"""From episode to batch; the only home of webdataset."""

@@ -1,0 +1,158 @@
+"""One episode as the members of a WebDataset sample, and back.
+
+<key>.json                    what a person asks about it: seed, goal, instruction, outcome, draws …
+<key>.npz                     actions, labels, rewards, states, signals/<name>
+<key>.<camera>.<frame>.jpg    T+1 frames a camera, quality 95, 4:4:4
+The same episode gives the same bytes. Nothing here unpickles.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tarfile
+import zipfile
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from mmil.contracts import Episode, Goal, UserError
+
+BLOCK = tarfile.BLOCKSIZE
+_NAME = re.compile(r"[a-z0-9_-]+")  # webdataset cuts keys at the first dot and lowers the rest
+_FRAME = re.compile(r"([a-z0-9_-]+)\.(\d{4,})\.jpg")
+_ARRAYS = ("actions", "labels", "rewards", "states")
+
+
+def encode_episode(episode: Episode, *, attempts: int, quality: int = 95) -> bytes:
+    """The episode as tar members without an end of archive; `attempts` is how many it took to get it."""
+    for name in (episode.scene, *episode.images):
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} cannot name a scene or a camera in a shard; use a-z, 0-9, _ and -")
+    members = [("json", encode_json(_description(episode, attempts))), ("npz", _encode_arrays(episode))]
+    for camera, frames in episode.images.items():
+        members += [(frame_name(camera, i), encode_frame(frame, quality=quality)) for i, frame in enumerate(frames)]
+    return b"".join(_member(f"{episode.key}.{name}", data) for name, data in members)
+
+
+def decode_sample(sample: Mapping[str, Any]) -> Episode:
+    """The episode of an undecoded sample: {"json": bytes, "npz": bytes, "front.0000.jpg": bytes, …}.
+
+    Keys with leading underscores, which webdataset adds, are passed over.
+    """
+    description, arrays = json.loads(sample["json"]), decode_arrays(sample["npz"])
+    frames = {
+        camera: [decode_frame(sample[frame_name(camera, i)]) for i in range(description["steps"] + 1)]
+        for camera in description["cameras"]
+    }
+    return Episode(
+        scene=description["scene"],
+        seed=description["seed"],
+        goal=Goal.from_json(description["goal"]),
+        instruction=description["instruction"],
+        split=description["split"],
+        outcome=description["outcome"],
+        draws=description["draws"],
+        images={camera: np.stack(images) for camera, images in frames.items()},
+        signals={name[8:]: array for name, array in arrays.items() if name.startswith("signals/")},
+        **{name: arrays[name] for name in _ARRAYS},
+    )
+
+
+def complete(sample: Mapping[str, Any]) -> bool:
+    """Whether a sample has every member its description promises."""
+    if "json" not in sample or "npz" not in sample:
+        return False
+    description = json.loads(sample["json"])
+    frames = {frame_name(c, i) for c in description["cameras"] for i in range(description["steps"] + 1)}
+    return frames == {name for name in sample if _FRAME.fullmatch(name)}
+
+
+def split_members(data: bytes) -> tuple[str, dict[str, bytes]]:
+    """Key and members of the one sample whose tar members are `data`."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
+            files = {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}
+    except tarfile.TarError as error:
+        raise UserError(f"not the tar members of a sample: {error}") from None
+    keys = {name.partition(".")[0] for name in files}
+    if len(keys) != 1:
+        raise UserError(f"expected the members of one sample, got {len(keys)}: {', '.join(sorted(keys)[:3])}")
+    return keys.pop(), {name.partition(".")[2]: content for name, content in files.items()}
+
+
+def frame_name(camera: str, frame: int) -> str:
+    return f"{camera}.{frame:04d}.jpg"
+
+
+def encode_frame(frame: np.ndarray, *, quality: int = 95) -> bytes:
+    """JPEG of an RGB frame uint8 (h, w, 3), colour at full resolution."""
+    import cv2
+
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options)
+    if not done:
+        raise ValueError(f"cv2 cannot encode a frame {frame.dtype} {frame.shape}")
+    return data.tobytes()
+
+
+def decode_frame(data: bytes) -> np.ndarray:
+    """RGB frame uint8 (h, w, 3)."""
+    import cv2
+
+    frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if frame is None:
+        raise UserError(f"not a JPEG frame: {len(data)} bytes starting with {data[:4].hex()!r}")
+    return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+
+
+def decode_arrays(data: bytes) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def encode_json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _description(episode: Episode, attempts: int) -> dict[str, Any]:
+    return {
+        "scene": episode.scene,
+        "seed": episode.seed,
+        "goal": episode.goal.to_json(),
+        "instruction": episode.instruction,
+        "split": episode.split,
+        "outcome": episode.outcome,
+        "draws": dict(episode.draws),
+        "steps": len(episode.actions),
+        "cameras": list(episode.images),
+        "attempts": attempts,
+    }
+
+
+def _encode_arrays(episode: Episode) -> bytes:
+    arrays = {name: getattr(episode, name) for name in _ARRAYS}
+    arrays |= {f"signals/{name}": array for name, array in episode.signals.items()}
+    return _npz(arrays.items())
+
+
+def _npz(arrays: Iterable[tuple[str, np.ndarray]]) -> bytes:
+    """What np.savez_compressed writes, without the time of day in it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays:
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content.getvalue(), compresslevel=6)
+    return buffer.getvalue()
+
+
+def _member(name: str, data: bytes) -> bytes:
+    info = tarfile.TarInfo(name)  # time, user and group 0, mode 0644
+    info.size = len(data)
+    return info.tobuf(tarfile.USTAR_FORMAT) + data + b"\0" * (-len(data) % BLOCK)

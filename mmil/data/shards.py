@@ -1,0 +1,147 @@
+"""Files of a data set, written so that none is ever half there, and read so that a damaged one is named.
+
+A shard is the parts of its episodes in order, then an end of archive; its index rows say where each sample lies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+from mmil.contracts import Goal, Outcome, Split, UserError
+from mmil.data.sample import BLOCK, encode_json
+
+SHARD_NAME = re.compile(r"episodes-\d{6,}\.tar")
+END_OF_ARCHIVE = b"\0" * (2 * BLOCK)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of index.jsonl: an episode, and where its sample lies."""
+
+    key: str
+    index: int
+    shard: str
+    offset: int  # [bytes], of the first header
+    size: int  # [bytes], up to the next sample
+    seed: int
+    attempts: int
+    goal: Goal
+    instruction: str
+    split: Split
+    outcome: Outcome
+    steps: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Row:
+        row = cls(**{**data, "goal": Goal.from_json(data["goal"])})
+        numbers = (row.index, row.offset, row.size, row.seed, row.attempts, row.steps)
+        if not all(type(number) is int and number >= 0 for number in numbers):
+            raise ValueError(f"row {row.key!r} holds {numbers} where natural numbers belong")
+        return row
+
+
+def shard_name(number: int) -> str:
+    return f"episodes-{number:06d}.tar"
+
+
+def write_atomic(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write under a temporary name beside `path`, then rename: a reader sees all of it or nothing."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.writelines([content] if isinstance(content, bytes) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise UserError(f"cannot write {path}: {error.strerror}; nothing half-written was left") from error
+
+
+def assemble(path: Path, parts: Iterable[Path]) -> None:
+    """Write the shard made of these parts, one of them in memory at a time."""
+
+    def chunks() -> Iterator[bytes]:
+        for part in parts:
+            yield part.read_bytes()
+        yield END_OF_ARCHIVE
+
+    write_atomic(path, chunks())
+
+
+def scan(path: Path, *, first: int) -> list[Row]:
+    """The rows of a shard, read from the shard itself; `first` is the index of its first episode."""
+    try:
+        with tarfile.open(path, "r:") as tar:
+            members = list(tar)
+            groups = [list(group) for _, group in groupby(members, key=lambda m: m.name.partition(".")[0])]
+            end = path.stat().st_size - len(END_OF_ARCHIVE)
+            offsets = [group[0].offset for group in groups] + [end]
+            descriptions = [json.load(tar.extractfile(group[0])) for group in groups]
+    except (tarfile.TarError, ValueError, KeyError, AttributeError) as error:
+        raise UserError(f"{path} is damaged: {error}") from None
+    return [
+        Row.from_json(
+            {
+                "key": group[0].name.partition(".")[0],
+                "index": first + number,
+                "shard": path.name,
+                "offset": start,
+                "size": stop - start,
+                **{name: about[name] for name in ("seed", "attempts", "goal", "instruction", "split", "outcome")},
+                "steps": about["steps"],
+            }
+        )
+        for number, (group, about, (start, stop)) in enumerate(
+            zip(groups, descriptions, pairwise(offsets), strict=True)
+        )
+    ]
+
+
+def shard_entry(path: Path, rows: Iterable[Row]) -> dict[str, Any]:
+    """What the manifest says of a shard."""
+    episodes = sum(row.shard == path.name for row in rows)
+    return {"name": path.name, "episodes": episodes, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+
+
+def encode_rows(rows: Iterable[Row]) -> bytes:
+    return b"".join(encode_json(row.to_json()) + b"\n" for row in rows)
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def damage(path: Path, *, size: int, sha256: str) -> str | None:
+    """One line that says how a shard differs from its manifest, or None."""
+    if not path.is_file():
+        return f"{path.name} is missing"
+    if path.stat().st_size != size:
+        return f"{path.name} has {path.stat().st_size} bytes, the manifest says {size}: truncated or altered"
+    if (found := file_sha256(path)) != sha256:
+        return f"{path.name} has sha256 {found[:12]}…, the manifest says {sha256[:12]}…: altered"
+    return None
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

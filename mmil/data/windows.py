@@ -1,0 +1,134 @@
+"""Windows, cut at read time: K past observations and H future actions around one t, frames still encoded.
+
+At t a window holds the observations t-K+1 … t (the first one repeated where the episode has no earlier) and the actions
+t … t+H-1 (the last one repeated past the end, where `valid` is false). Pure functions; the pipeline is in stream.py.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from mmil.contracts import Batch, Goal, Spec, UserError
+from mmil.data.samples import Sample
+from mmil.data.sentences import Rephrase
+
+Target = Literal["labels", "actions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """How windows are cut: K past, H future, every stride-th t, learning from labels or from executed actions."""
+
+    past: int = 1
+    future: int = 8
+    stride: int = 1
+    target: Target = "labels"
+
+    def __post_init__(self) -> None:
+        for name in ("past", "future", "stride"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.target not in ("labels", "actions"):
+            raise UserError(f"no target {self.target!r}; there are labels, actions")
+
+    def times(self, steps: int) -> range:
+        """Every t at which an episode of `steps` actions has a window."""
+        return range(0, steps, self.stride)
+
+
+@dataclass(frozen=True)
+class Window:
+    """One t of one episode. Its arrays are views into the episode's; raw units."""
+
+    key: str
+    t: int
+    goal: Goal
+    instruction: str
+    frames: Mapping[str, tuple[bytes, ...]]  # camera → K encoded images
+    signals: Mapping[str, np.ndarray]  # name → float32 (K, …)
+    actions: np.ndarray  # float32 (H, A)
+    valid: np.ndarray  # bool (H,)
+
+
+def cut_windows(sample: Sample, cut: Cut, *, spec: Spec) -> Iterator[Window]:
+    """The windows of an encoded episode, in order of t."""
+    key, facts = sample["__key__"].decode(), json.loads(sample["json"])
+    goal, steps = Goal.from_json(facts["goal"]), facts["steps"]
+    arrays = read_arrays(sample["npz"], [cut.target, *(f"signals/{name}" for name in spec.signals)])
+    actions = np.concatenate([arrays[cut.target], np.repeat(arrays[cut.target][-1:], cut.future - 1, axis=0)])
+    signals = {name: _from_the_start(arrays[f"signals/{name}"], cut.past) for name in spec.signals}
+    frames = {camera: [_frame(sample, f"{camera}.{t:04d}.jpg") for t in range(steps)] for camera in spec.cameras}
+    for t in cut.times(steps):
+        past = range(t - cut.past + 1, t + 1)
+        yield Window(
+            key=key,
+            t=t,
+            goal=goal,
+            instruction=facts["instruction"],
+            frames={camera: tuple(images[max(0, i)] for i in past) for camera, images in frames.items()},
+            signals={name: signal[t : t + cut.past] for name, signal in signals.items()},
+            actions=actions[t : t + cut.future],
+            valid=np.arange(t, t + cut.future) < steps,
+        )
+
+
+def read_arrays(data: bytes, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The named arrays of an npz member; pickled ones are refused by numpy."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        missing = [name for name in names if name not in arrays.files]
+        if missing:
+            raise UserError(f"an episode has no {', '.join(missing)}; it has {', '.join(arrays.files)}")
+        return {name: arrays[name] for name in names}
+
+
+def _from_the_start(signal: np.ndarray, past: int) -> np.ndarray:
+    return np.concatenate([np.repeat(signal[:1], past - 1, axis=0), signal])
+
+
+def _frame(sample: Sample, suffix: str) -> bytes:
+    if suffix not in sample:
+        raise UserError(f"{sample['__key__'].decode()} has no {suffix}; `mmil verify` names what is missing")
+    return sample[suffix]
+
+
+def decode_image(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
+    """uint8 RGB (h, w, 3). OpenCV: 135 µs for 128×128 at quality 95, as torchvision's, and free of torch."""
+    import cv2
+
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None or image.shape != tuple(shape):
+        got = "not an image" if image is None else f"an image of {image.shape}"
+        raise UserError(f"a frame is {got}, the data set says {tuple(shape)}; `mmil verify` names what is damaged")
+    return image
+
+
+def collate(windows: Sequence[Window], *, spec: Spec, rephrase: Rephrase | None = None, epoch: int = 0) -> Batch:
+    """Decode and stack; images lie in memory as (B, K, h, w, 3) and are shown as (B, K, 3, h, w)."""
+    import torch
+
+    images: dict[str, Any] = {}
+    for camera, shape in spec.cameras.items():
+        pixels = np.empty((len(windows), len(windows[0].frames[camera]), *shape), np.uint8)
+        for row, window in zip(pixels, windows, strict=True):
+            for slot, data in zip(row, window.frames[camera], strict=True):
+                slot[:] = decode_image(data, shape)
+        images[camera] = torch.from_numpy(pixels).permute(0, 1, 4, 2, 3)  # (B, K, 3, h, w)
+    return Batch(
+        images=images,
+        signals={name: torch.from_numpy(np.stack([w.signals[name] for w in windows])) for name in spec.signals},
+        instruction=[_sentence(window, rephrase, epoch) for window in windows],
+        actions=torch.from_numpy(np.stack([window.actions for window in windows])),
+        valid=torch.from_numpy(np.stack([window.valid for window in windows])),
+    )
+
+
+def _sentence(window: Window, rephrase: Rephrase | None, epoch: int) -> str:
+    if rephrase is None:
+        return window.instruction
+    return rephrase(window.goal, window.instruction, key=window.key, t=window.t, epoch=epoch)

@@ -1,0 +1,112 @@
+"""What a run was trained on, as rows a person reads: (what, value)."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from mmil.evaluation.page import amount, duration
+from mmil.evaluation.runs import SUITE_ORDER, Run, Suite
+
+Row = tuple[str, str]
+
+
+def data_facts(run: Run) -> list[Row]:
+    """The data set and how it was made."""
+    data, spec = run.data, run.spec
+    goals = data.get("goals")
+    cameras = {name: " × ".join(map(str, shape[:2])) for name, shape in _mapping(spec.get("cameras")).items()}
+    rows = [
+        ("data set", data.get("path")),
+        ("episodes", data.get("episodes")),
+        ("steps", data.get("steps")),
+        ("goals", len(goals) if isinstance(goals, Mapping) else goals),
+        ("sentences", data.get("sentences")),
+        ("scene", spec.get("scene")),
+        ("cameras", ", ".join(f"{name} {size}" for name, size in cameras.items())),
+        ("signals", ", ".join(_mapping(spec.get("signals")))),
+        ("action", ", ".join(map(str, spec.get("action") or ()))),
+        ("control", f"{spec['control_hz']:g} Hz" if isinstance(spec.get("control_hz"), int | float) else None),
+        ("manifest", str(data.get("manifest_sha256") or "")[:12]),
+    ]
+    return _filled(rows)
+
+
+def training_facts(run: Run) -> list[Row]:
+    """How long, on what, how many parameters."""
+    train = run.train
+    seconds = train.get("seconds")
+    rows = [
+        ("epochs", train.get("epochs")),
+        ("time", duration(seconds) if isinstance(seconds, int | float) else None),
+        ("device", train.get("device")),
+        ("parameters trained", train.get("parameters_trained")),
+        ("parameters frozen", train.get("parameters_frozen")),
+        ("commit", str(train.get("mmil_commit") or "")[:12]),
+    ]
+    known = {"seconds", "epochs", "device", "parameters_trained", "parameters_frozen", "mmil_commit", "finished", "command"}
+    return _filled(rows + [item for item in flatten(train).items() if item[0].split(".")[0] not in known])
+
+
+def generation_facts(run: Run) -> list[Row]:
+    """The resolved config of `mmil generate`: the bands every episode was drawn from."""
+    return _filled(list(flatten(_mapping(run.data.get("config"))).items()))
+
+
+def config_facts(run: Run) -> list[Row]:
+    """The resolved config of `mmil train`."""
+    return _filled(list(flatten(run.config).items()))
+
+
+def commands(run: Run) -> list[str]:
+    """What to type to have this run again."""
+    data = run.data.get("path") or "DATA"
+    train = _command(run.train.get("command")) or f"mmil train --config {run.path}/config.yaml --data {data} --out RUN"
+    tried = [_command(suite.summary.get("command")) for suite in run.suites]
+    return [train, *(command for command in tried if command), f"mmil report {run.path}"]
+
+
+def missing(run: Run) -> list[tuple[str, str]]:
+    """(what is not there yet, what to type)."""
+    gaps = []
+    if not run.train.get("finished"):
+        gaps.append(("Training has not finished.", commands(run)[0]))
+    found = {suite.name for suite in run.suites}
+    if not found:
+        gaps.append(("Nothing has been evaluated yet.", f"mmil evaluate {run.path} --suite paraphrase"))
+    else:
+        absent = [name for name in SUITE_ORDER if name not in found]
+        gaps += [(f"No trials of suite {name} yet.", f"mmil evaluate {run.path} --suite {name}") for name in absent]
+    silent = [suite.name for suite in run.suites if not suite.clips]
+    gaps += [(f"No videos of suite {name}.", f"mmil evaluate {run.path} --suite {name}") for name in silent]
+    return gaps
+
+
+def scene_changes(suite: Suite, reference: Suite | None) -> list[str]:
+    """How the scene of `suite` differs from that of `reference`, a line a key."""
+    if reference is None or reference is suite:
+        return []
+    mine, theirs = flatten(_mapping(suite.summary.get("scene"))), flatten(_mapping(reference.summary.get("scene")))
+    return [f"{key}: {theirs.get(key, '–')} → {value}" for key, value in mine.items() if theirs.get(key, "–") != value]
+
+
+def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        name = f"{prefix}.{key}" if prefix else str(key)
+        flat.update(flatten(item, name) if isinstance(item, Mapping) and item else {name: item})
+    return flat
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _command(value: Any) -> str:
+    return shlex.join(map(str, value)) if isinstance(value, list) else str(value or "")
+
+
+def _filled(rows: list[tuple[str, Any]]) -> list[Row]:
+    return [(name, amount(value)) for name, value in rows if value not in (None, "", {}, [])]

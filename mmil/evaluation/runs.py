@@ -1,0 +1,191 @@
+"""Read a run folder as it is: what is missing, unfinished or unreadable becomes a note, never an exception."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmil.contracts import OUTCOMES, Trial, UserError
+from mmil.evaluation.statistics import Interval, summarise, wilson
+
+SUITE_ORDER = ("seen", "paraphrase", "camera", "wrong", "null")
+MARKS = ("config.yaml", "evaluation", "model.safetensors", "metrics.csv", "train.json")  # any one makes it a run
+VIDEO_NAME = re.compile(r"(\d+)-([a-z_]+)\.mp4")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A filmed trial."""
+
+    path: Path
+    seed: int
+    outcome: str
+    trial: Trial | None  # None where trials.jsonl does not know the seed
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What one suite found; `summary` has at least the fields of `summarise`."""
+
+    name: str
+    summary: Mapping[str, Any]
+    trials: tuple[Trial, ...]
+    clips: tuple[Clip, ...]
+
+    @property
+    def success(self) -> Interval:
+        return wilson(self.summary["successes"], self.summary["n"])
+
+    @property
+    def wrong_object(self) -> Interval:
+        return wilson(self.summary["outcomes"].get("wrong_object", 0), self.summary["n"])
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything a run folder tells without its weights."""
+
+    path: Path
+    config: Mapping[str, Any]
+    data: Mapping[str, Any]
+    spec: Mapping[str, Any]
+    train: Mapping[str, Any]
+    metrics: tuple[Mapping[str, float], ...]
+    suites: tuple[Suite, ...]
+    notes: tuple[str, ...]  # what could not be read
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    def suite(self, name: str) -> Suite | None:
+        return next((suite for suite in self.suites if suite.name == name), None)
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        return tuple(trial for suite in self.suites for trial in suite.trials)
+
+
+def read_run(path: Path) -> Run:
+    """Read a run folder; UserError where `path` is none."""
+    path = Path(path)
+    if not path.is_dir():
+        raise UserError(f"no run folder {path}; `mmil train --out {path}` makes one")
+    if not any((path / mark).exists() for mark in MARKS):
+        raise UserError(f"{path} is not a run folder: it holds none of {', '.join(MARKS)}")
+    notes: list[str] = []
+    folders = sorted(item for item in (path / "evaluation").glob("*") if item.is_dir())
+    suites = [suite for folder in folders if (suite := _read_suite(folder, notes))]
+    order = {name: number for number, name in enumerate(SUITE_ORDER)}
+    return Run(
+        path=path,
+        config=_read_mapping(path / "config.yaml", notes),
+        data=_read_mapping(path / "data.json", notes),
+        spec=_read_mapping(path / "spec.json", notes),
+        train=_read_mapping(path / "train.json", notes),
+        metrics=tuple(_read_metrics(path / "metrics.csv", notes)),
+        suites=tuple(sorted(suites, key=lambda suite: (order.get(suite.name, len(order)), suite.name))),
+        notes=tuple(notes),
+    )
+
+
+def _read_mapping(path: Path, notes: list[str]) -> dict[str, Any]:
+    """A JSON or YAML mapping; {} with a note where there is none to read."""
+    import yaml
+
+    if not path.exists():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        value = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        value = error
+    if isinstance(value, dict):
+        return value
+    notes.append(f"{path.name} of {path.parent.name} could not be read and is left out")
+    return {}
+
+
+def _read_metrics(path: Path, notes: list[str]) -> list[dict[str, float]]:
+    """Rows of CSVLogger, without the cells that are blank or no finite number."""
+    if not path.exists():
+        return []
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    except (OSError, ValueError, csv.Error):
+        notes.append(f"{path.name} could not be read and is left out")
+        return []
+    return [{key: number for key, cell in row.items() if (number := _number(cell)) is not None} for row in rows]
+
+
+def _number(cell: Any) -> float | None:
+    try:
+        value = float(cell)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _read_suite(folder: Path, notes: list[str]) -> Suite | None:
+    stored = _read_mapping(folder / "summary.json", notes)
+    trials = _read_trials(folder / "trials.jsonl", notes)
+    if trials:
+        counted = summarise(trials)
+        if stored and (stored.get("successes"), stored.get("n")) != (counted["successes"], counted["n"]):
+            said, found = f"{stored.get('successes')}/{stored.get('n')}", f"{counted['successes']}/{counted['n']}"
+            notes.append(f"{folder.name}: summary.json says {said}, trials.jsonl holds {found}; the trials are shown")
+        if not stored:
+            notes.append(f"{folder.name} is unfinished: no summary.json yet; the {len(trials)} trials so far are shown")
+        stored = {**stored, **counted}
+    elif not _is_summary(stored):
+        notes.append(f"{folder.name}: no trials to show yet")
+        return None
+    return Suite(folder.name, stored, tuple(trials), tuple(_clips(folder / "videos", trials)))
+
+
+def _is_summary(stored: Mapping[str, Any]) -> bool:
+    """True for counts that make sense; a summary without trials is shown by them alone."""
+    n, successes, outcomes = stored.get("n"), stored.get("successes"), stored.get("outcomes")
+    whole = isinstance(n, int) and isinstance(successes, int) and isinstance(outcomes, dict)
+    return whole and 0 <= successes <= n and all(isinstance(count, int) and 0 <= count <= n for count in outcomes.values())
+
+
+def _read_trials(path: Path, notes: list[str]) -> list[Trial]:
+    """The trials of one suite; lines that are none (a torn last one, say) are counted in a note."""
+    if not path.exists():
+        return []
+    trials, bad = [], 0
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            trial = Trial.from_json(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            trial = None
+        if trial and _is_trial(trial):
+            trials.append(trial)
+        else:
+            bad += 1
+    if bad:
+        notes.append(f"{path.parent.name}: {bad} lines of {path.name} are not trials and are left out")
+    suites = {trial.suite for trial in trials}
+    if len(suites) > 1:
+        notes.append(f"{path.parent.name}: {path.name} mixes suites; only {path.parent.name} is shown")
+        trials = [trial for trial in trials if trial.suite == path.parent.name]
+    return trials
+
+
+def _is_trial(trial: Trial) -> bool:
+    texts, counts = (trial.suite, trial.instruction), (trial.seed, trial.steps)
+    typed = all(isinstance(text, str) for text in texts) and all(isinstance(count, int) for count in counts)
+    return typed and trial.outcome in OUTCOMES
+
+
+def _clips(folder: Path, trials: list[Trial]) -> list[Clip]:
+    by_seed = {trial.seed: trial for trial in trials}
+    found = [(path, VIDEO_NAME.fullmatch(path.name)) for path in sorted(folder.glob("*.mp4"))]
+    return [Clip(path, int(name[1]), name[2], by_seed.get(int(name[1]))) for path, name in found if name]

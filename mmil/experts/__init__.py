@@ -1,0 +1,5 @@
+"""Demonstrators: actors that read privileged state."""
+
+from mmil.experts.lift import Lift
+
+__all__ = ["Lift"]

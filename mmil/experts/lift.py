@@ -1,0 +1,57 @@
+"""Expert for `lift`: a function of the state alone, so that it can answer in any state a policy reaches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmil.contracts import Body, Observation, State
+from mmil.experts.motion import OPEN, CLOSED, move
+
+NEAR = 0.010  # [m], sideways and vertically: close the hand
+STILL_NEAR = 0.018  # [m]: a hand that is closing already goes on
+FUNNEL = 0.012  # [m], sideways error below which the hand goes all the way down
+STEEP = 2.5  # height over the grasp a sideways error costs
+HOVER = 0.09  # [m], highest approach over the grasp
+RISE = 0.16  # [m], over the table: where a held thing is carried
+LOWEST = 0.012  # [m], of the finger tips' middle over the table
+
+
+class Lift:
+    """Goes over the thing, down a funnel, closes, and rises once both pads hold it."""
+
+    def reset(self, seed: int) -> None:
+        """Nothing to forget."""
+
+    def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
+        assert state is not None, "an expert reads privileged state"
+        body = state.body(state.goal.object)
+        grasp = grasp_point(body, state)
+        offset = grasp - state.eef_position
+        yaw = grasp_yaw(body, state)
+        sideways, vertical = float(np.linalg.norm(offset[:2])), abs(float(offset[2]))
+        closing = state.gripper_command > 0 and body.held | (state.gripper_width > 0.012)
+        if body.held and state.gripper_command > 0:
+            rise = np.array([0.0, 0.0, state.table_height + RISE - state.eef_position[2]])
+            return move(state, rise, yaw=None, gripper=CLOSED)
+        if sideways < (STILL_NEAR if closing else NEAR) and vertical < (STILL_NEAR if closing else NEAR):
+            return move(state, offset, yaw=None, gripper=CLOSED)
+        offset[2] += min(HOVER, STEEP * max(0.0, sideways - FUNNEL))
+        return move(state, offset, yaw=yaw, gripper=OPEN)
+
+
+def grasp_point(body: Body, state: State) -> np.ndarray:
+    """float64 (3,) [m]: the middle of the thing, upper half of a tall one, never through the table."""
+    point = body.position.copy()
+    point[2] += max(0.0, body.half_size[2] - 0.022)
+    point[2] = max(point[2], state.table_height + LOWEST)
+    return point
+
+
+def grasp_yaw(body: Body, state: State) -> float:
+    """[rad] to turn the hand so that the pads meet a flat side; the shortest of the equal turns."""
+    if body.thing.shape != "cube":
+        return 0.0
+    # the pads close along the hand's y axis
+    hand = float(np.arctan2(state.eef_rotation[1, 1], state.eef_rotation[0, 1]))
+    quarter = np.pi / 2
+    return float((body.yaw - hand + quarter / 2) % quarter - quarter / 2)

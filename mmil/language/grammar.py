@@ -1,0 +1,84 @@
+"""From a goal to what a person would say: every sentence of a split, or one of them at random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmil.contracts import Goal, Split, Thing, UserError
+from mmil.language.bank import SPLITS, Bank, Phrases, find_bank, parse_bank
+from mmil.language.leaks import check
+from mmil.language.templates import quoted, render
+
+
+@dataclass(frozen=True)
+class Grammar(Bank):
+    """A bank that speaks. Held-out sentences mix plain names (red) with held-out words (scarlet)."""
+
+    @classmethod
+    def load(cls, name_or_path: str | Path = "english") -> Grammar:
+        """Read a bank by name or path, and refuse it if its splits leak into each other."""
+        path = find_bank(name_or_path)
+        grammar = cls(**parse_bank(path))
+        reasons = check(grammar)
+        if reasons:
+            more = f" (and {len(reasons) - 3} more)" if len(reasons) > 3 else ""
+            raise UserError(f"bank {path} leaks: {'; '.join(reasons[:3])}{more}")
+        return grammar
+
+    def sentences(self, goal: Goal, split: Split) -> tuple[str, ...]:
+        """Every sentence for `goal` in `split`, sorted."""
+        colours, shapes = self._words(goal.object, split)
+        return tuple(
+            sorted(
+                {
+                    render(template, colour=colour, shape=shape)
+                    for template in self._templates(goal.verb, split)
+                    for colour in colours
+                    for shape in shapes
+                }
+            )
+        )
+
+    def sample(self, goal: Goal, split: Split, rng: np.random.Generator) -> str:
+        """One sentence: a template first, then words, so that templates with more fillings weigh no more."""
+        return self.fill(_choice(self._templates(goal.verb, split), rng), goal, rng, split=split)
+
+    def fill(self, template: str, goal: Goal, rng: np.random.Generator | None = None, *, split: Split = "train") -> str:
+        """`template` with words for `goal`: the plain names, or with `rng` any words of `split`."""
+        colours, shapes = self._words(goal.object, split)
+        if rng is None:
+            return render(template, colour=goal.object.colour, shape=goal.object.shape)
+        return render(template, colour=_choice(colours, rng), shape=_choice(shapes, rng))
+
+    def rows(self, things: Iterable[Thing], split: Split | None = None) -> Iterator[dict[str, str]]:
+        """A row a sentence: goal, verb, split, sentence; for every verb and thing, of one split or of both."""
+        things = tuple(things)
+        goals = [Goal(verb, thing) for verb in self.verbs for thing in things]
+        for goal in goals:
+            for part in SPLITS if split is None else (split,):
+                for sentence in self.sentences(goal, part):
+                    yield {"goal": str(goal), "verb": goal.verb, "split": part, "sentence": sentence}
+
+    def _templates(self, verb: str, split: Split) -> tuple[str, ...]:
+        return _known("verb", verb, self.verbs).of(split)
+
+    def _words(self, thing: Thing, split: Split) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        colours = _known("colour", thing.colour, self.colours).of(split)
+        shapes = _known("shape", thing.shape, self.shapes).of(split)
+        if split == "train":
+            return colours, shapes
+        return (thing.colour, *colours), (thing.shape, *shapes)
+
+
+def _known(kind: str, name: str, section: Mapping[str, Phrases]) -> Phrases:
+    if name not in section:
+        raise UserError(f"no {kind} {quoted(name)} in the bank; there are {', '.join(section)}")
+    return section[name]
+
+
+def _choice(options: tuple[str, ...], rng: np.random.Generator) -> str:
+    return options[int(rng.integers(len(options)))]

@@ -1,0 +1,97 @@
+"""The check that held-out language is held out: no template, sentence, word or near-duplicate is shared.
+
+A near-duplicate is a sentence with the same content words, whatever their order, their inflection and the
+function or polite words around them. Sentences are compared by a key, so the time grows with their number only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+
+from mmil.contracts import Split, UserError
+from mmil.language.bank import SPLITS, Bank, Phrases
+from mmil.language.templates import quoted, wording
+from mmil.language.words import content, tokens
+
+
+def leaks(train: Iterable[str], held_out: Iterable[str]) -> list[str]:
+    """Why these two sets of sentences are not apart, a reason a held-out sentence; empty where they are."""
+    same = {tokens(sentence): sentence for sentence in train}
+    alike = {_key(sentence): sentence for sentence in same.values()}
+    reasons = []
+    for sentence in dict.fromkeys(held_out):
+        if tokens(sentence) in same:
+            reasons.append(f"shared sentence: {quoted(sentence)}")
+        elif _key(sentence) in alike:
+            reasons.append(f"near-duplicate: {quoted(sentence)} of {quoted(alike[_key(sentence)])} in train")
+    return reasons
+
+
+def require_apart(train: Iterable[str], held_out: Iterable[str], *, what: str) -> None:
+    """Raise UserError if the sentences `what` was trained on overlap with the held-out ones."""
+    reasons = leaks(train, held_out)
+    if reasons:
+        raise UserError(f"{what}: {len(reasons)} held-out sentences are not held out: {'; '.join(reasons[:3])}")
+
+
+def check(bank: Bank) -> list[str]:
+    """Why the splits of `bank` are not apart; empty where they are.
+
+    That no sentence is shared follows: each held-out template has a content word that no train sentence has.
+    """
+    known = _content_of(bank, "train")
+    return [
+        *_word_leaks(bank.shapes, bank.colours, known=known),
+        *(reason for verb, phrases in bank.verbs.items() for reason in _template_leaks(verb, phrases, known)),
+        *_null_leaks(bank),
+    ]
+
+
+def _key(sentence: str) -> Hashable:
+    return content(sentence) or tokens(sentence)  # "what is it" and "can you" share no content, and are not alike
+
+
+def _content_of(bank: Bank, *splits: Split) -> frozenset[str]:
+    """Stems of every content word that sentences of these splits can hold, whatever the verb."""
+    every = (phrases for section in (bank.verbs, bank.shapes, bank.colours) for phrases in section.values())
+    texts = [wording(text) for phrases in every for split in splits for text in phrases.of(split)]
+    return frozenset().union(*map(content, texts))
+
+
+def _word_leaks(*sections: Mapping[str, Phrases], known: frozenset[str]) -> Iterator[str]:
+    for section in sections:
+        for name, phrases in section.items():
+            for word in phrases.held_out:
+                if not content(word) - known:
+                    yield f"held-out word {quoted(word)} of {name} occurs in train"
+
+
+def _template_leaks(verb: str, phrases: Phrases, known: frozenset[str]) -> Iterator[str]:
+    same = {tokens(template): template for template in phrases.train}
+    near = {form: template for words, template in same.items() for form in _one_word_apart(words)}
+    for template in phrases.held_out:
+        words = tokens(template)
+        twins = [near[form] for form in _one_word_apart(words) if form in near]
+        if words in same:
+            yield f"shared template of {verb}: {quoted(template)}"
+        elif not content(wording(template)) - known:
+            yield f"held-out template of {verb} without a held-out content word: {quoted(template)}"
+        elif twins:
+            yield f"held-out template of {verb} one word from {quoted(twins[0])} in train: {quoted(template)}"
+
+
+def _one_word_apart(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Forms with one wild card; two templates share one exactly if a single word changes one into the other."""
+    for at in range(len(words) + 1):
+        yield (*words[:at], "*", *words[at:])
+        if at < len(words):
+            yield (*words[:at], "*", *words[at + 1 :])
+
+
+def _null_leaks(bank: Bank) -> Iterator[str]:
+    """Sentences of the suite `null` that say something after all."""
+    said = _content_of(bank, *SPLITS)
+    for sentence in bank.null:
+        if content(sentence) & said:
+            word = sorted(content(sentence) & said)[0]
+            yield f"irrelevant sentence {quoted(sentence)} holds {quoted(word)}, a word of the bank"

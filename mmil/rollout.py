@@ -1,0 +1,146 @@
+"""scene × actor → Episode: the one verb behind collection, DAgger, RL and evaluation.
+
+    for turn in play(scene, actor, seed=7, horizon=80): ...   # T+1 turns around T actions
+    episode = rollout(scene, expert, seed=7, horizon=80)      # the same, recorded
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmil.contracts import Actor, Episode, Goal, Observation, Outcome, Scene, Split, State, Step
+
+Instruction = str | Callable[[Goal], str]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """An instant and what was done in it; the last turn of an episode has an outcome instead of an action."""
+
+    step: Step
+    action: np.ndarray | None = None  # float32 (A,), executed
+    label: np.ndarray | None = None  # float32 (A,), the expert's answer; the executed action where nobody labels
+    outcome: Outcome | None = None
+
+
+def play(
+    scene: Scene,
+    actor: Actor,
+    *,
+    seed: int,
+    horizon: int,
+    expert: Actor | None = None,
+    goal: Goal | None = None,
+    instruction: Instruction | None = None,
+) -> Iterator[Turn]:
+    """Yield each instant while the scene still stands in it, so that whoever wants its pictures may render them.
+
+    The goal is the one the scene drew unless told; an episode that reaches `horizon` actions undecided is a timeout.
+    """
+    step = _begin(scene, seed, goal=goal, instruction=instruction)
+    for one in {id(one): one for one in (actor, expert) if one is not None}.values():
+        one.reset(seed)
+    for _ in range(horizon):
+        if step.outcome is not None:
+            break
+        action = _act(actor, step)
+        label = action if expert is None or expert is actor else _act(expert, step)
+        yield Turn(step, action, label)
+        step = scene.step(action)
+    yield Turn(step, outcome=step.outcome or "timeout")
+
+
+def rollout(
+    scene: Scene,
+    actor: Actor,
+    *,
+    seed: int,
+    horizon: int,
+    expert: Actor | None = None,
+    goal: Goal | None = None,
+    instruction: Instruction | None = None,
+    split: Split = "train",
+    record: bool = True,
+    watch: Callable[[Turn], None] | None = None,
+) -> Episode:
+    """Play one episode and return it; `watch` sees every turn as it happens.
+
+    With `record` false the episode has no images, and nothing is rendered unless the actor or `watch` looks.
+    """
+    tape = _Tape(scene, record=record)
+    for turn in play(scene, actor, seed=seed, horizon=horizon, expert=expert, goal=goal, instruction=instruction):
+        tape.add(turn)
+        if watch is not None:
+            watch(turn)
+    return tape.episode(seed, split)
+
+
+class Mixture:
+    """An actor that asks `expert` with probability `beta` at every step and `novice` otherwise (DAgger, Ross 2011)."""
+
+    def __init__(self, expert: Actor, novice: Actor, *, beta: float) -> None:
+        self.expert, self.novice, self.beta = expert, novice, beta
+
+    def reset(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+        self.expert.reset(seed)
+        self.novice.reset(seed)
+
+    def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
+        answers = [actor.act(observation, state) for actor in (self.expert, self.novice)]  # both keep their history
+        return answers[0] if self._rng.random() < self.beta else answers[1]
+
+
+class _Tape:
+    """What an episode is made of, turn by turn."""
+
+    def __init__(self, scene: Scene, *, record: bool) -> None:
+        self.scene = scene
+        self.images: dict[str, list[np.ndarray]] = {camera: [] for camera in scene.spec.cameras} if record else {}
+        self.signals: dict[str, list[np.ndarray]] = {name: [] for name in scene.spec.signals}
+        self.states: list[np.ndarray] = []
+        self.turns: list[Turn] = []
+
+    def add(self, turn: Turn) -> None:
+        for camera, frames in self.images.items():
+            frames.append(np.array(turn.step.observation.images[camera], np.uint8))
+        for name, values in self.signals.items():
+            values.append(np.array(turn.step.observation.signals[name], np.float32))
+        self.states.append(np.array(self.scene.simulator_state(), np.float64))
+        self.turns.append(turn)
+
+    def episode(self, seed: int, split: Split) -> Episode:
+        *acted, last = self.turns
+        axes = len(self.scene.spec.action)
+        return Episode(
+            scene=self.scene.spec.scene,
+            seed=seed,
+            goal=last.step.state.goal,
+            instruction=last.step.observation.instruction,
+            split=split,
+            outcome=last.outcome,
+            draws=dict(self.scene.draws),
+            images={camera: np.stack(frames) for camera, frames in self.images.items()},
+            signals={name: np.stack(values) for name, values in self.signals.items()},
+            states=np.stack(self.states),
+            actions=np.array([turn.action for turn in acted], np.float32).reshape(-1, axes),
+            labels=np.array([turn.label for turn in acted], np.float32).reshape(-1, axes),
+            rewards=np.array([turn.step.reward for turn in self.turns[1:]], np.float32),
+        )
+
+
+def _begin(scene: Scene, seed: int, *, goal: Goal | None, instruction: Instruction | None) -> Step:
+    step = scene.reset(seed)
+    if instruction is None:
+        if goal is not None:
+            raise ValueError(f"asked for {goal} without an instruction to say so")
+        return step
+    goal = step.state.goal if goal is None else goal
+    return scene.tell(goal, instruction if isinstance(instruction, str) else instruction(goal))
+
+
+def _act(actor: Actor, step: Step) -> np.ndarray:
+    return np.array(actor.act(step.observation, step.state), np.float32)  # a copy: actors may reuse theirs

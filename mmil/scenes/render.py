@@ -1,0 +1,81 @@
+"""Pictures of a mujoco model, each from a GL context that is made current before it is used or freed.
+
+robosuite's own render context never makes itself current, so that after a garbage collection frames are
+silently stale (robosuite#779). Scenes therefore switch robosuite's renderer off and use this one.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+import mujoco
+import numpy as np
+
+from mmil.contracts import UserError
+
+Rendering = Literal["fast", "stock"]
+NO_EGL = (
+    "cannot render: no EGL on this machine (MUJOCO_GL={backend}); on Debian-like systems type: "
+    "apt-get install -y libegl1 libgl1 libglib2.0-0"
+)
+
+
+def _context(width: int, height: int) -> mujoco.gl_context.GLContext:
+    try:
+        from mujoco.gl_context import GLContext
+
+        return GLContext(width, height)
+    except (ImportError, AttributeError, RuntimeError, OSError) as error:
+        raise UserError(NO_EGL.format(backend=os.environ.get("MUJOCO_GL", "unset"))) from error
+
+
+class Renderer:
+    """Renders any camera of a model at one size; the caller owns it and closes it."""
+
+    def __init__(
+        self, model: mujoco.MjModel, data: mujoco.MjData, *, height: int, width: int, rendering: Rendering = "fast"
+    ) -> None:
+        self._model, self._data = model, data
+        self._viewport = mujoco.MjrRect(0, 0, width, height)
+        self._pixels = np.empty((height, width, 3), np.uint8)
+        model.vis.global_.offwidth, model.vis.global_.offheight = width, height
+        if rendering == "fast":
+            model.vis.quality.offsamples = 0  # 4x multisampling is a third of the time and hardly shows at 128 pixels
+        self._gl = _context(width, height)
+        self._gl.make_current()
+        self._scene = mujoco.MjvScene(model, maxgeom=1000)
+        self._camera = mujoco.MjvCamera()
+        self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self._option = mujoco.MjvOption()
+        self._option.geomgroup[0] = 0  # collision geoms; group 1 holds what the eye sees
+        self._mjr = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mjr)
+        if rendering == "fast":
+            self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
+            self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+
+    def render(self, camera_id: int) -> np.ndarray:
+        """uint8 (h, w, 3), RGB, row 0 on top; a new array every time."""
+        if self._gl is None:
+            raise RuntimeError("this renderer is closed")
+        self._gl.make_current()
+        self._camera.fixedcamid = camera_id
+        everything = mujoco.mjtCatBit.mjCAT_ALL
+        mujoco.mjv_updateScene(self._model, self._data, self._option, None, self._camera, everything, self._scene)
+        mujoco.mjr_render(self._viewport, self._scene, self._mjr)
+        mujoco.mjr_readPixels(self._pixels, None, self._viewport, self._mjr)
+        return self._pixels[::-1].copy()  # OpenGL counts rows from the bottom
+
+    def close(self) -> None:
+        """Free the GL objects in the context that made them."""
+        if self._gl is None:
+            return
+        self._gl.make_current()
+        self._mjr.free()
+        self._gl.free()
+        self._gl = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_gl", None) is not None:
+            self.close()

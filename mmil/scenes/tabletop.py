@@ -1,0 +1,327 @@
+"""Scene `tabletop`: several coloured things on a table, and a sentence that says which one is wanted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from mmil.contracts import Body, Goal, Observation, Outcome, Shown, Spec, State, Step, Thing, UserError
+from mmil.scenes.randomize import Randomisation
+from mmil.scenes.render import Renderer, Rendering
+from mmil.scenes.things import COLOURS, SHAPES
+from mmil.scenes.visuals import simplify_visuals
+from mmil.scenes.world import CONTROL_HZ, CONTROLLER, READINGS, TABLE_TOP, TabletopWorld
+
+VERBS = ("lift",)
+CAMERAS = {"front": "front", "wrist": "robot0_eye_in_hand"}
+LIFTED = 0.06  # [m], the bottom of a thing above the table that counts as lifted
+HELD_STEPS = 3  # control steps it must stay there, in the hand
+WRIST_POSITION, WRIST_LEAN = np.array([0.095, 0.0, 0.0]), -np.radians(30.0)  # [m], [rad]
+SETTLE_STEPS = 4  # control steps with the hand open and still, before the first observation
+ACTION = ("dx", "dy", "dz", "rx", "ry", "rz", "gripper")
+CONVENTIONS = {
+    "image": "RGB uint8, row 0 on top",
+    "action": "OSC_POSE delta in the base frame, 1 = 0.05 m / 0.5 rad; gripper -1 open, +1 closed",
+    "quaternion": "xyzw, x >= 0",
+    "wrench": "force [N] then torque [N m] in the sensor frame, tared after settling",
+}
+SIGNALS = {
+    "joint_pos": (7,),
+    "joint_vel": (7,),
+    "joint_torque": (7,),
+    "eef_pos_world": (3,),
+    "eef_quat_xyzw": (4,),
+    "gripper_pos": (2,),
+    "wrench": (READINGS, 6),
+}
+
+
+class Tabletop:
+    """A Panda, a table and `things` of `shapes` × `colours`; every goal names one of them."""
+
+    def __init__(
+        self,
+        *,
+        things: int = 3,
+        shapes: Sequence[str] = tuple(SHAPES),
+        colours: Sequence[str] = tuple(COLOURS),
+        cameras: Sequence[str] = tuple(CAMERAS),
+        image_size: tuple[int, int] = (128, 128),
+        horizon: int = 80,
+        rendering: Rendering = "fast",
+        randomisation: Randomisation | None = None,
+    ) -> None:
+        _require("shape", shapes, SHAPES)
+        _require("colour", colours, COLOURS)
+        _require("camera", cameras, CAMERAS)
+        self._pool = tuple(Thing(shape=shape, colour=colour) for shape in shapes for colour in colours)
+        self._things, self._horizon = things, horizon
+        self._randomisation = randomisation or Randomisation()
+        processors = (simplify_visuals,) if rendering == "fast" else ()
+        self._world = TabletopWorld(slots=things, horizon=horizon + SETTLE_STEPS, processors=processors)
+        self._model, self._data = self._world.sim.model._model, self._world.sim.data._data
+        height, width = image_size
+        self._renderer = Renderer(self._model, self._data, height=height, width=width, rendering=rendering)
+        self.spec = Spec(
+            scene="tabletop",
+            cameras={camera: (height, width, 3) for camera in cameras},
+            signals=SIGNALS,
+            action=ACTION,
+            control_hz=CONTROL_HZ,
+            controller={"name": "OSC_POSE", "sha256": hashlib.sha256(CONTROLLER.read_bytes()).hexdigest()},
+            conventions=CONVENTIONS,
+            versions={name: version(name) for name in ("mujoco", "robosuite", "numpy")},
+        )
+        self._find()
+        self._draws: Mapping[str, Any] = {}
+        self._moment = 0
+
+    # -- the protocol ---------------------------------------------------------------------------------------------
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        return tuple(Goal(verb=verb, object=thing) for verb in VERBS for thing in self._present)
+
+    @property
+    def draws(self) -> Mapping[str, Any]:
+        return self._draws
+
+    def reset(self, seed: int) -> Step:
+        """Draw a new layout and goal from `seed` alone."""
+        draws = self._randomisation.draw(seed, things=self._things, pool=self._pool)
+        self._draws = json.loads(json.dumps(draws))  # what is used is exactly what is stored
+        self._present = tuple(Thing(**item["thing"]) for item in self._draws["objects"])
+        self._goal, self._instruction = Goal.from_json(self._draws["goal"]), ""
+        self._apply()
+        self._elapsed = self._lifted_steps = 0
+        self._lifted: Thing | None = None
+        self._was_held = self._closed_on_nothing = False
+        return self._result(outcome=None)
+
+    def tell(self, goal: Goal, instruction: str) -> Step:
+        if goal not in self.goals:
+            raise UserError(f"goal {goal!s} is not feasible here; there are: {', '.join(map(str, self.goals))}")
+        if self._elapsed:
+            raise UserError(f"a scene is told its goal before the first step, not after step {self._elapsed}")
+        self._goal, self._instruction = goal, instruction
+        return self._result(outcome=None)
+
+    def step(self, action: np.ndarray) -> Step:
+        action = np.asarray(action, np.float64)
+        if action.shape != (len(ACTION),) or not np.isfinite(action).all():
+            raise UserError(f"action of shape {action.shape} with values {action}, expected {len(ACTION)} finite numbers")
+        self._world.step(np.clip(action, -1.0, 1.0))
+        self._command = float(np.sign(action[-1]))
+        self._elapsed += 1
+        self._moment += 1
+        return self._result(outcome=self._judge())
+
+    def simulator_state(self) -> np.ndarray:
+        """float64 (S,): qpos, qvel, act."""
+        return np.concatenate([self._data.qpos, self._data.qvel, self._data.act])
+
+    def show(self, draws: Mapping[str, Any], states: np.ndarray) -> dict[str, np.ndarray]:
+        """Pictures of a stored instant: {camera: uint8 (h, w, 3)} of one row of Episode.states."""
+        self._draws = draws
+        self._present = tuple(Thing(**item["thing"]) for item in draws["objects"])
+        self._dress()
+        self._data.qpos[:] = states[: self._model.nq]
+        mujoco.mj_forward(self._model, self._data)
+        self._moment += 1
+        return {camera: self._renderer.render(self._camera_ids[camera]) for camera in self.spec.cameras}
+
+    def close(self) -> None:
+        self._renderer.close()
+
+    # -- building and dressing the model --------------------------------------------------------------------------
+
+    def _find(self) -> None:
+        """Look up the numbers by which mujoco knows the parts."""
+        model, sim = self._model, self._world.sim
+        self._camera_ids = {name: sim.model.camera_name2id(CAMERAS[name]) for name in CAMERAS}
+        self._wrist_home = wrist_mount(model.cam_quat[self._camera_ids["wrist"]])
+        self._slot_bodies = [sim.model.body_name2id(slot.root_body) for slot in self._world.slots]
+        self._slot_geoms = [
+            {shape: sim.model.geom_name2id(f"{slot.name}_{shape}") for shape in SHAPES} for slot in self._world.slots
+        ]
+        self._slot_joints = [sim.model.get_joint_qpos_addr(slot.joints[0])[0] for slot in self._world.slots]
+        gripper = self._world.robots[0].gripper["right"]
+        self._pads = [
+            np.array([sim.model.geom_name2id(geom) for geom in gripper.important_geoms[side]])
+            for side in ("left_finger", "right_finger")
+        ]
+        self._grip_site = sim.model.site_name2id(gripper.important_sites["grip_site"])
+        robot = self._world.robots[0]
+        self._arm_qpos, self._arm_dof = np.array(robot._ref_joint_pos_indexes), np.array(robot._ref_joint_vel_indexes)
+        self._finger_qpos = np.array(robot._ref_gripper_joint_pos_indexes["right"])
+        self._home = np.array(robot.init_qpos, np.float64)
+        self._table_geom = sim.model.geom_name2id("table_visual")
+        model.geom_matid[self._table_geom] = -1  # its colour is drawn, not its texture
+
+    def _apply(self) -> None:
+        """Make the model what the draws say, let it settle, and tare the wrench."""
+        self._dress()
+        robot = self._world.robots[0]
+        robot.init_qpos = self._home + self._draws["robot"]["joint_offset"]
+        self._world.reset()
+        for address, item in zip(self._slot_joints, self._draws["objects"], strict=True):
+            x, y = item["position"]
+            z = TABLE_TOP[2] + item["half_size"][2]
+            half = item["yaw"] / 2
+            self._data.qpos[address : address + 7] = [x, y, z, np.cos(half), 0.0, 0.0, np.sin(half)]
+        mujoco.mj_forward(self._model, self._data)
+        still = np.array([0.0] * 6 + [-1.0])
+        for _ in range(SETTLE_STEPS):
+            self._world.step(still)
+        self._command = -1.0
+        self._tare = self._world.wrench.mean(axis=0)
+        self._moment += 1
+
+    def _dress(self) -> None:
+        """Shapes, sizes, masses, colours, cameras and lights of the draws, into the compiled model."""
+        for body, geoms, item in zip(self._slot_bodies, self._slot_geoms, self._draws["objects"], strict=True):
+            self._dress_slot(body, geoms, item)
+        self._dress_cameras()
+        light, model = self._draws["light"], self._model
+        model.light_pos[0], model.light_diffuse[0] = light["position"], light["diffuse"]
+        model.light_specular[0] = 0.1  # more would bleach colours seen from above
+        headlight = model.vis.headlight
+        headlight.ambient[:], headlight.diffuse[:], headlight.specular[:] = light["headlight"], 0.15, 0.0
+        model.geom_rgba[self._table_geom] = [*self._draws["table"]["rgb"], 1.0]
+        mujoco.mj_setConst(model, self._data)  # masses changed: what follows from them must too
+
+    def _dress_slot(self, body: int, geoms: Mapping[str, int], item: Mapping[str, Any]) -> None:
+        model, chosen = self._model, item["thing"]["shape"]
+        half_size = np.array(item["half_size"])
+        for shape, geom in geoms.items():
+            solid = shape == chosen
+            model.geom_contype[geom] = model.geom_conaffinity[geom] = int(solid)
+            model.geom_rgba[geom] = [*item["rgb"], float(solid)]  # what is transparent is not drawn
+        geom, kind = geoms[chosen], SHAPES[chosen]
+        model.geom_size[geom] = kind.geom_size(half_size)
+        model.geom_rbound[geom] = np.linalg.norm(half_size)
+        model.geom_aabb[geom] = [0, 0, 0, *half_size]
+        model.body_mass[body], model.body_inertia[body] = kind.mass(half_size), kind.inertia(half_size)
+        model.body_ipos[body], model.body_iquat[body] = 0.0, [1.0, 0.0, 0.0, 0.0]
+
+    def _dress_cameras(self) -> None:
+        model, draws = self._model, self._draws["cameras"]
+        front, wrist = self._camera_ids["front"], self._camera_ids["wrist"]
+        model.cam_pos[front], model.cam_quat[front] = draws["front"]["position"], draws["front"]["quaternion_wxyz"]
+        tilt, turned = np.radians(draws["wrist"]["tilt"]), np.empty(4)
+        angle = float(np.linalg.norm(tilt))
+        mujoco.mju_axisAngle2Quat(turned, tilt / angle if angle else np.array([0.0, 0.0, 1.0]), angle)
+        position, quaternion = self._wrist_home
+        model.cam_pos[wrist] = position + draws["wrist"]["offset"]
+        mujoco.mju_mulQuat(model.cam_quat[wrist], quaternion, turned)
+        model.cam_fovy[front], model.cam_fovy[wrist] = draws["front"]["fovy"], draws["wrist"]["fovy"]
+
+    # -- observing and judging ------------------------------------------------------------------------------------
+
+    def _result(self, *, outcome: Outcome | None) -> Step:
+        observation = Observation(images=self._shown(), signals=self._signals(), instruction=self._instruction)
+        return Step(observation=observation, state=self._state(), reward=float(outcome == "success"), outcome=outcome)
+
+    def _shown(self) -> Shown:
+        moment = self._moment
+
+        def render(camera: str) -> np.ndarray:
+            if moment != self._moment:
+                raise RuntimeError(f"the scene has moved on: {camera} of a past instant cannot be rendered any more")
+            return self._renderer.render(self._camera_ids[camera])
+
+        return Shown(tuple(self.spec.cameras), render)
+
+    def _signals(self) -> dict[str, np.ndarray]:
+        data, quaternion = self._data, np.empty(4)
+        mujoco.mju_mat2Quat(quaternion, data.site_xmat[self._grip_site])
+        w, x, y, z = quaternion if quaternion[1] >= 0 else -quaternion
+        values = {
+            "joint_pos": data.qpos[self._arm_qpos],
+            "joint_vel": data.qvel[self._arm_dof],
+            "joint_torque": data.qfrc_actuator[self._arm_dof],
+            "eef_pos_world": data.site_xpos[self._grip_site],
+            "eef_quat_xyzw": [x, y, z, w],
+            "gripper_pos": data.qpos[self._finger_qpos],
+            "wrench": self._world.wrench - self._tare,
+        }
+        return {name: np.array(value, np.float32) for name, value in values.items()}
+
+    def _state(self) -> State:
+        data, fingers = self._data, self._data.qpos[self._finger_qpos]
+        return State(
+            goal=self._goal,
+            bodies=tuple(self._body(i) for i in range(self._things)),
+            eef_position=data.site_xpos[self._grip_site].copy(),
+            eef_rotation=data.site_xmat[self._grip_site].reshape(3, 3).copy(),
+            gripper_width=float(abs(fingers[0] - fingers[1])),
+            gripper_command=self._command,
+            table_height=float(TABLE_TOP[2]),
+        )
+
+    def _body(self, slot: int) -> Body:
+        body, item = self._slot_bodies[slot], self._draws["objects"][slot]
+        rotation = self._data.xmat[body].reshape(3, 3)
+        touching = self._touching(self._slot_geoms[slot][item["thing"]["shape"]])
+        return Body(
+            thing=self._present[slot],
+            position=self._data.xpos[body].copy(),
+            yaw=float(np.arctan2(rotation[1, 0], rotation[0, 0])),
+            half_size=np.array(item["half_size"]),
+            held=touching,
+        )
+
+    def _touching(self, geom: int) -> bool:
+        """Whether both fingers touch the geom."""
+        pairs = self._data.contact.geom  # (contacts, 2)
+        others = np.where(pairs[:, 0] == geom, pairs[:, 1], np.where(pairs[:, 1] == geom, pairs[:, 0], -1))
+        return all(np.isin(others, pad).any() for pad in self._pads)
+
+    def _judge(self) -> Outcome | None:
+        state = self._state()
+        lifted = next((body.thing for body in state.bodies if self._is_lifted(body, state)), None)
+        self._lifted_steps = self._lifted_steps + 1 if lifted is not None and lifted == self._lifted else int(lifted is not None)
+        self._lifted = lifted
+        target = state.body(self._goal.object)
+        self._was_held |= target.held and target.position[2] > state.table_height + target.half_size[2] + 0.01
+        self._closed_on_nothing |= state.gripper_command > 0 and state.gripper_width < 0.01
+        if self._lifted_steps >= HELD_STEPS:
+            return "success" if lifted == self._goal.object else "wrong_object"
+        if self._elapsed < self._horizon:
+            return None
+        if self._was_held and not target.held:
+            return "dropped"
+        return "missed" if self._closed_on_nothing else "timeout"
+
+    @staticmethod
+    def _is_lifted(body: Body, state: State) -> bool:
+        return body.held and body.position[2] - body.half_size[2] > state.table_height + LIFTED
+
+
+def wrist_mount(stock: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Position [m] and quaternion (wxyz) in the hand's frame: in front of the hand, tilted so that the finger tips show.
+
+    Where robosuite mounts its eye-in-hand camera (`stock` quaternion), the hand hides what is between the fingers.
+    """
+    lean, mounted = np.empty(4), np.empty(4)
+    mujoco.mju_axisAngle2Quat(lean, np.array([1.0, 0.0, 0.0]), WRIST_LEAN)
+    mujoco.mju_mulQuat(mounted, stock, lean)
+    return WRIST_POSITION, mounted
+
+
+def _require(what: str, asked: Sequence[str], known: Mapping[str, Any]) -> None:
+    unknown = sorted(set(asked) - set(known))
+    if unknown or not asked:
+        raise UserError(f"no {what} {', '.join(unknown) or '(none given)'}; there are {', '.join(known)}")
+
+
+def held_out_cameras(randomisation: Randomisation) -> Randomisation:
+    """The same randomisation with cameras from outside the training band."""
+    return replace(randomisation, cameras="held_out")

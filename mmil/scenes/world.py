@@ -1,0 +1,136 @@
+"""The robosuite side of `tabletop`: a Panda, a table, and slots that can become any of the things.
+
+The model is built once; a new episode only changes numbers in it (soft reset, 0.04 s instead of 1 s).
+A slot is one free body with a geom for every shape, of which one at a time is solid and visible.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections import OrderedDict
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from robosuite.controllers import load_composite_controller_config
+from robosuite.environments.manipulation.manipulation_env import ManipulationEnv
+from robosuite.models.arenas import TableArena
+from robosuite.models.objects import MujocoGeneratedObject
+from robosuite.models.tasks import ManipulationTask
+from robosuite.utils.mjcf_utils import new_body, new_geom, new_joint, new_site
+
+from mmil.scenes.things import SHAPES
+
+TABLE_SIZE = (0.8, 0.8, 0.05)  # [m], full
+TABLE_TOP = np.array([0.0, 0.0, 0.8])  # [m], world
+CONTROL_HZ = 20
+READINGS = 5  # wrench readings in a control step, evenly spaced
+CONTROLLER = files("mmil.scenes") / "controllers" / "panda_osc_pose.json"
+AWAY = np.array([0.0, 0.0, 5.0])  # where a camera is until its first pose is drawn
+
+
+class Slot(MujocoGeneratedObject):
+    """A free body that can be any shape; which one, how large and of what colour is set in the compiled model."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self._obj = self._get_object_subtree()
+        self._get_object_properties()
+
+    def _get_object_subtree(self) -> ET.Element:
+        body = new_body(name="root")
+        body.append(new_joint(name="joint0", type="free", damping="0.0005"))
+        # robosuite derives inertia from collision geoms alone; the drawn shape's own replaces this one
+        body.append(ET.Element("inertial", pos="0 0 0", mass="0.03", diaginertia="1e-5 1e-5 1e-5"))
+        for shape, kind in SHAPES.items():
+            size = [0.02, 0.02, 0.02] if kind.geom == "box" else [0.02, 0.02]
+            geom = new_geom(name=shape, type=kind.geom, size=size, group=1, density=400)
+            geom.set("friction", "1 0.005 0.0001")
+            geom.set("condim", "4")  # torsional friction, so that a held thing does not spin between the pads
+            geom.set("solref", "0.01 1")
+            body.append(geom)
+        body.append(new_site(name="default_site", rgba=[0, 0, 0, 0]))
+        return body
+
+    @property
+    def bottom_offset(self) -> np.ndarray:
+        return np.array([0.0, 0.0, -0.02])
+
+    @property
+    def top_offset(self) -> np.ndarray:
+        return np.array([0.0, 0.0, 0.02])
+
+    @property
+    def horizontal_radius(self) -> float:
+        return 0.03
+
+
+class TabletopWorld(ManipulationEnv):
+    """A Panda at a table with `slots` things; robosuite renders nothing and observes nothing here."""
+
+    def __init__(self, *, slots: int, horizon: int, processors: tuple[Any, ...] = ()) -> None:
+        self._slot_names = [f"slot{i}" for i in range(slots)]
+        self._processors = processors
+        self.wrench = np.zeros((READINGS, 6))
+        super().__init__(
+            robots="Panda",
+            controller_configs=load_composite_controller_config(controller=str(CONTROLLER)),
+            gripper_types="default",
+            base_types="default",
+            initialization_noise=None,
+            use_camera_obs=False,
+            has_renderer=False,
+            has_offscreen_renderer=False,
+            renderer="mujoco",
+            control_freq=CONTROL_HZ,
+            horizon=horizon,
+            ignore_done=True,
+            hard_reset=False,
+        )
+
+    def edit_model_xml(self, xml_str: str) -> str:
+        xml = super().edit_model_xml(xml_str)
+        for process in self._processors:
+            xml = process(xml)
+        return xml
+
+    def _load_model(self) -> None:
+        super()._load_model()
+        robot = self.robots[0].robot_model
+        robot.set_base_xpos(robot.base_xpos_offset["table"](TABLE_SIZE[0]))
+        arena = TableArena(table_full_size=TABLE_SIZE, table_offset=TABLE_TOP)
+        arena.set_origin([0, 0, 0])
+        arena.set_camera(camera_name="front", pos=AWAY, quat=np.array([1.0, 0.0, 0.0, 0.0]))
+        self.slots = [Slot(name) for name in self._slot_names]
+        self.model = ManipulationTask(mujoco_arena=arena, mujoco_robots=[robot], mujoco_objects=self.slots)
+
+    def _setup_observables(self) -> OrderedDict:
+        # observations are read from the simulator by the scene, once a control step instead of once a substep
+        return OrderedDict()
+
+    def _setup_references(self) -> None:
+        super()._setup_references()
+        gripper = self.robots[0].gripper["right"]
+        model = self.sim.model
+        self._force, self._torque = (
+            model.sensor_adr[model.sensor_name2id(gripper.important_sensors[name])] for name in ("force_ee", "torque_ee")
+        )
+        self._substeps = round(self.control_timestep / self.model_timestep)
+        self._substep = 0
+
+    def _pre_action(self, action: np.ndarray, policy_step: bool = False) -> None:
+        super()._pre_action(action, policy_step)
+        self._substep = 1 if policy_step else self._substep + 1
+        every = self._substeps // READINGS
+        if self._substep % every == 0:
+            readings = self.sim.data.sensordata
+            row = self._substep // every - 1
+            self.wrench[row, :3] = readings[self._force : self._force + 3]
+            self.wrench[row, 3:] = readings[self._torque : self._torque + 3]
+
+    def reward(self, action: np.ndarray | None = None) -> float:
+        return 0.0  # the scene judges, from privileged state
+
+    def _check_success(self) -> bool:
+        return False

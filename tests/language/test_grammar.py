@@ -1,0 +1,176 @@
+"""What the grammar says, and that it refuses what it does not know."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections import Counter
+from itertools import product
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmil.contracts import Goal, Thing, UserError
+from mmil.language.bank import BANKS
+from mmil.language.grammar import Grammar
+
+GRAMMAR = Grammar.load()
+THINGS = [Thing(shape, colour) for shape, colour in product(GRAMMAR.shapes, GRAMMAR.colours)]
+RED_CUBE = Goal("lift", Thing("cube", "red"))
+SPLITS = ("train", "held_out")
+
+
+def test_the_bank_holds_what_training_needs():
+    assert {"cube", "cylinder", "ball"} <= set(GRAMMAR.shapes)
+    assert {"red", "green", "blue", "yellow", "purple", "orange"} <= set(GRAMMAR.colours)
+    for phrases in GRAMMAR.verbs.values():
+        assert len(phrases.train) >= 30 and len(phrases.held_out) >= 15
+    assert len(GRAMMAR.null) >= 12 and "" in GRAMMAR.null
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("thing", THINGS, ids=str)
+def test_sentences_name_the_object_and_nothing_else(thing, split):
+    for verb in GRAMMAR.verbs:
+        sentences = GRAMMAR.sentences(Goal(verb, thing), split)
+        assert list(sentences) == sorted(set(sentences))
+        for sentence in sentences:
+            words = set(re.findall(r"[a-z]+", sentence.lower()))
+            assert _named(words, GRAMMAR.shapes) == {thing.shape}, sentence
+            assert _named(words, GRAMMAR.colours) == {thing.colour}, sentence
+            assert not re.search(r"[{}]|\b(a|an) (orange|red)\b|  |\s$", sentence), sentence
+
+
+def _named(words, section):
+    return {name for name, said in section.items() if words & {*said.train, *said.held_out}}
+
+
+def test_every_goal_has_its_own_sentences():
+    seen = Counter(row["sentence"] for row in GRAMMAR.rows(THINGS))
+    assert max(seen.values()) == 1
+
+
+def test_held_out_words_stay_out_of_train():
+    held_out = {
+        word for section in (GRAMMAR.shapes, GRAMMAR.colours) for said in section.values() for word in said.held_out
+    }
+    train = " ".join(row["sentence"] for row in GRAMMAR.rows(THINGS, "train"))
+    assert not held_out & set(re.findall(r"[a-z]+", train))
+    mixed = " ".join(GRAMMAR.sentences(RED_CUBE, "held_out"))
+    assert all(f"{colour} {shape}" in mixed for colour in ("red", "scarlet") for shape in ("cube", "box"))
+
+
+@given(seed=st.integers(0, 2**32 - 1), thing=st.sampled_from(THINGS), split=st.sampled_from(SPLITS))
+def test_a_sample_is_one_of_the_sentences(seed, thing, split):
+    goal = Goal("lift", thing)
+    sentence = GRAMMAR.sample(goal, split, np.random.default_rng(seed))
+    assert sentence in GRAMMAR.sentences(goal, split)
+    assert sentence == GRAMMAR.sample(goal, split, np.random.default_rng(seed))
+
+
+def test_templates_weigh_the_same_however_many_fillings_they_have(tmp_path):
+    data = yaml.safe_load((BANKS / "english.yaml").read_text())
+    data["verbs"]["lift"]["train"] = ["lift the {object}", "raise the {object}"]
+    grammar = _load(tmp_path, data)
+    rng = np.random.default_rng(0)
+    counts = Counter(grammar.sample(RED_CUBE, "train", rng).split()[0] for _ in range(1000))
+    assert 420 < counts["lift"] < 580
+    nouns = Counter(grammar.sample(RED_CUBE, "train", rng).split()[2] for _ in range(1000))
+    assert 420 < nouns["red"] < 580
+
+
+def test_a_verb_is_only_data(tmp_path):
+    data = yaml.safe_load((BANKS / "english.yaml").read_text())
+    data["verbs"]["push"] = {"train": ["push the {object}"], "held_out": ["shove that {object} along the bench"]}
+    grammar = _load(tmp_path, data)
+    assert grammar.sentences(Goal("push", Thing("ball", "blue")), "held_out")[0].startswith("shove that blue ")
+
+
+@given(template=st.text(st.sampled_from("ab {}") | st.characters()).map(lambda text: text + " {object}"))
+def test_fill_leaves_no_slot_or_refuses(template):
+    try:
+        sentence = GRAMMAR.fill(template, RED_CUBE)
+    except UserError as error:
+        assert "{object}, {colour}, {shape}" in str(error) and "\n" not in str(error)
+    else:
+        assert not set("{}") & set(sentence)
+        assert sentence.endswith(" red cube")
+
+
+def test_fill_says_plain_names_without_a_generator_and_words_of_a_split_with_one():
+    assert GRAMMAR.fill("fetch the {shape} that is {colour}", RED_CUBE) == "fetch the cube that is red"
+    rng = np.random.default_rng(0)
+    assert {GRAMMAR.fill("{colour}", RED_CUBE, rng) for _ in range(50)} == {"red", "crimson"}
+    assert {GRAMMAR.fill("{colour}", RED_CUBE, rng, split="held_out") for _ in range(50)} == {"red", "scarlet"}
+
+
+@pytest.mark.parametrize(
+    ("goal", "split", "said"),
+    [
+        (Goal("juggle", Thing("cube", "red")), "train", "no verb 'juggle' in the bank; there are lift"),
+        (Goal("lift", Thing("cone", "red")), "train", "no shape 'cone' in the bank; there are cube, cylinder, ball"),
+        (Goal("lift", Thing("cube", "beige")), "train", "no colour 'beige' in the bank; there are red, green"),
+        (RED_CUBE, "test", "unknown split 'test'; there are train, held_out"),
+    ],
+)
+def test_what_the_bank_does_not_know_is_refused(goal, split, said):
+    with pytest.raises(UserError, match=said):
+        GRAMMAR.sentences(goal, split)
+    with pytest.raises(UserError, match=said):
+        GRAMMAR.sample(goal, split, np.random.default_rng(0))
+
+
+def test_rows_are_every_sentence_once():
+    rows = list(GRAMMAR.rows(iter(THINGS)))
+    assert set(rows[0]) == {"goal", "verb", "split", "sentence"}
+    assert len(rows) == sum(len(GRAMMAR.sentences(Goal("lift", thing), split)) for thing in THINGS for split in SPLITS)
+    assert {row["split"] for row in GRAMMAR.rows(THINGS, "held_out")} == {"held_out"}
+    assert {row["goal"] for row in rows} == {f"lift {thing}" for thing in THINGS}
+
+
+def test_a_grammar_travels_to_worker_processes():
+    assert pickle.loads(pickle.dumps(GRAMMAR)) == GRAMMAR
+
+
+def _without(key):
+    return lambda data: data.pop(key)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_without("colours"), "needs exactly colours, irrelevant, shapes, verbs; got"),
+        (lambda data: data["verbs"]["lift"].pop("held_out"), "verbs: lift needs exactly train, held_out"),
+        (lambda data: data["verbs"]["lift"]["train"].append("lift {thing}"), "unknown slot '{thing}'"),
+        (lambda data: data["verbs"]["lift"]["train"].append("lift the {colour} one"), "names neither {object}"),
+        (lambda data: data["verbs"]["lift"]["train"].append(7), "7 is int, not a string"),
+        (lambda data: data["verbs"]["lift"]["train"].append("lift the {object}"), "is given twice"),
+        (lambda data: data["verbs"].update(lift=None), "lift needs exactly train, held_out; got None"),
+        (lambda data: data.update(verbs={}), "verbs must map names to phrases; got {}"),
+        (lambda data: data["shapes"]["cube"].update(train=["block"]), "cube must be among its own train words"),
+        (lambda data: data["shapes"]["cube"]["train"].append("orb"), "'orb' stands for 2 things"),
+        (lambda data: data["colours"]["red"]["train"].append("{shape}"), "is not a word"),
+        (lambda data: data.update(irrelevant=[]), "irrelevant must be a list with something in it"),
+    ],
+)
+def test_a_malformed_bank_is_refused_in_one_line(tmp_path, spoil, said):
+    data = yaml.safe_load((BANKS / "english.yaml").read_text())
+    spoil(data)
+    with pytest.raises(UserError, match=re.escape(said)) as caught:
+        _load(tmp_path, data)
+    assert "\n" not in str(caught.value) and "bank.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["klingon", "/nowhere/bank", "/nowhere/bank.yaml"])
+def test_a_missing_bank_is_refused(name):
+    with pytest.raises(UserError, match=r"no bank .*there are english|no such file"):
+        Grammar.load(name)
+
+
+def _load(folder, data):
+    path = folder / "bank.yaml"
+    path.write_text(yaml.safe_dump(data))
+    return Grammar.load(path)

@@ -1,0 +1,126 @@
+"""The build-time check that held-out language is held out, and that the check itself can fail."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import replace
+from itertools import product
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmil.contracts import Thing, UserError
+from mmil.language.bank import BANKS, Phrases
+from mmil.language.grammar import Grammar
+from mmil.language.leaks import check, leaks, require_apart
+from mmil.language.words import content
+
+GRAMMAR = Grammar.load()
+THINGS = [Thing(shape, colour) for shape, colour in product(GRAMMAR.shapes, GRAMMAR.colours)]
+TRAIN = [row["sentence"] for row in GRAMMAR.rows(THINGS, "train")]
+HELD_OUT = [row["sentence"] for row in GRAMMAR.rows(THINGS, "held_out")]
+
+
+def test_the_bank_does_not_leak():
+    assert check(GRAMMAR) == []
+    assert leaks(TRAIN, HELD_OUT) == []
+    assert leaks(TRAIN, GRAMMAR.null) == []
+
+
+@pytest.mark.parametrize(
+    ("train", "held_out"),
+    [
+        ("lift the red cube", "lift the red cube"),
+        ("lift the red cube", "Lift  the red cube!"),
+        ("lift the red cube", "the red cube, lift it please"),
+        ("lift the red cube", "could you lift up that red cube for me?"),
+        ("lift the red cube", "would you mind lifting the red cubes"),
+        ("I need the red cube lifted", "I want you to lift the red cube"),
+        ("take the red cube", "the red cube should be taken"),
+        ("grab the red cube", "grabbing the red cube, thanks"),
+        ("raise the red cube", "raised: red cube"),
+        ("pick the red cube up", "please, pick up the red cube."),
+    ],
+)
+def test_sentences_that_only_differ_in_wording_are_leaks(train, held_out):
+    assert leaks([train, "an unrelated remark"], [held_out])
+
+
+@pytest.mark.parametrize(
+    "held_out",
+    ["hoist the red cube", "lift the green cube", "lift the red box", "lift the red", "", "what is it?", "red"],
+)
+def test_sentences_that_say_something_else_are_not(held_out):
+    assert leaks(["lift the red cube", "can you"], [held_out]) == []
+
+
+@given(sentence=st.sampled_from(TRAIN), seed=st.integers(0, 999), polite=st.sampled_from(["", "please", "could you"]))
+def test_an_injected_near_duplicate_is_found(sentence, seed, polite):
+    words = [*polite.split(), *re.findall(r"\w+", sentence.upper())]
+    random.Random(seed).shuffle(words)
+    reasons = leaks(TRAIN, [*HELD_OUT, "  ".join(words) + "?!"])
+    assert len(reasons) == 1
+
+
+@given(word=st.sampled_from(sorted({word for sentence in HELD_OUT for word in re.findall("[a-z]+", sentence)})))
+def test_inflection_does_not_hide_a_word(word):
+    forms = {word, word + "s"} | ({word + "ing", word + "ed"} if not word.endswith(("e", "y", "s")) else set())
+    stems = {content(form) for form in forms if len(word) > 3}
+    assert len(stems) <= 1
+
+
+def test_a_data_set_that_was_trained_on_the_suite_is_refused():
+    require_apart(TRAIN, HELD_OUT, what="data/quickstart")
+    with pytest.raises(UserError, match="data/quickstart: 1 held-out sentences are not held out: shared sentence"):
+        require_apart([*TRAIN, HELD_OUT[5].upper()], HELD_OUT, what="data/quickstart")
+
+
+def _lift(train=(), held_out=()):
+    old = GRAMMAR.verbs["lift"]
+    return replace(GRAMMAR, verbs={"lift": Phrases((*old.train, *train), (*old.held_out, *held_out))})
+
+
+def _colour(train=(), held_out=()):
+    red = Phrases(("red", *train), ("scarlet", *held_out))
+    return replace(GRAMMAR, colours={**GRAMMAR.colours, "red": red})
+
+
+@pytest.mark.parametrize(
+    ("bank", "said"),
+    [
+        (_lift(held_out=["Lift the {object}!"]), "shared template of lift"),
+        (_lift(held_out=["would you kindly lift the {object}"]), "without a held-out content word"),
+        (_lift(held_out=["hoist the {object}"]), "one word from 'lift the {object}'"),
+        (_lift(held_out=["now hoist and lift up that {object}"]), None),
+        (_lift(train=["fetch the {object}"]), "without a held-out content word"),
+        (_lift(train=["what a scarlet day, lift the {object}"]), "held-out word 'scarlet' of red occurs in train"),
+        (_colour(train=["scarlet"]), "held-out word 'scarlet' of red occurs in train"),
+        (_colour(held_out=["violet"]), "held-out word 'violet' of red occurs in train"),
+        (_colour(held_out=["Cubes"]), "held-out word 'Cubes' of red occurs in train"),
+        (replace(GRAMMAR, null=("", "nice boxes")), "irrelevant sentence 'nice boxes' holds 'box'"),
+        (replace(GRAMMAR, null=("hoist the sail",)), "irrelevant sentence 'hoist the sail'"),
+    ],
+)
+def test_the_check_finds_an_injected_leak(bank, said):
+    reasons = check(bank)
+    assert reasons == [] if said is None else any(said in reason for reason in reasons)
+
+
+def test_another_verb_may_not_train_a_held_out_word():
+    verbs = {
+        **GRAMMAR.verbs,
+        "bring": Phrases(("fetch the {object} over here",), ("convey the {object} to this seat",)),
+    }
+    assert any("of lift without a held-out content word" in reason for reason in check(replace(GRAMMAR, verbs=verbs)))
+
+
+def test_a_bank_that_leaks_does_not_load(tmp_path):
+    data = yaml.safe_load((BANKS / "english.yaml").read_text())
+    data["verbs"]["lift"]["held_out"].append("please raise the {object}")
+    path = tmp_path / "leaky.yaml"
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(UserError, match="leaky.yaml leaks: held-out template of lift without"):
+        Grammar.load(path)
