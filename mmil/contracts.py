@@ -1,4 +1,4 @@
-"""The records that travel between the rooms, and the two protocols that rollout() joins.
+"""The records that travel between the rooms, and the two interfaces that rollout() joins.
 
 Dimension key, once for the project:
 B batch · K past observations · H future actions · T actions in an episode ·
@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -258,40 +259,50 @@ class Trial:
         return cls(**{**fields, "goal": Goal.from_json(data["goal"])})
 
 
-class Scene(Protocol):
+class Scene(ABC):
     """A simulated task with its instructions and success."""
 
     spec: Spec
 
     @property
+    @abstractmethod
     def goals(self) -> Sequence[Goal]:
         """Every goal that is feasible since the last reset; at least two."""
 
     @property
+    @abstractmethod
     def draws(self) -> Mapping[str, Any]:
         """Every randomisation draw of the last reset, as JSON values."""
 
+    @abstractmethod
     def reset(self, seed: int) -> Step:
         """Draw a new layout and goal from `seed` alone; what was done before leaves no trace."""
 
+    @abstractmethod
     def tell(self, goal: Goal, instruction: str) -> Step:
         """Ask for `goal` in these words; valid before the first step of an episode."""
 
+    @abstractmethod
     def step(self, action: np.ndarray) -> Step:
         """Run one control step with `action` float (A,) in [−1, 1]."""
 
+    @abstractmethod
     def simulator_state(self) -> np.ndarray:
         """float64 (S,), enough to render the instant again."""
 
-    def close(self) -> None: ...
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what the scene holds of the machine."""
 
 
-class Actor(Protocol):
+class Actor(ABC):
     """Anything that drives a scene: an expert, a policy's runner, a person, a mixture of them."""
 
+    @abstractmethod
     def reset(self, seed: int) -> None:
         """Forget the last episode; any randomness of the new one comes from `seed`."""
 
+    @abstractmethod
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
         """float32 (A,) in [−1, 1]. Only experts read `state`."""
 

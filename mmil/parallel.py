@@ -15,7 +15,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from multiprocessing import connection, resource_tracker
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from mmil.contracts import UserError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Task = Callable[[Any, Item], Result]
+Pipe = Any  # multiprocessing.connection.Connection; its stubs say less than it does
 
 DEATHS = 3  # times an item may take its worker with it before we give up
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "LP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -51,7 +52,7 @@ def run(
     workers: int | None = None,
     env: Mapping[str, str] | None = None,
     name: Callable[[Item], str] = str,
-) -> Iterator[tuple[Item, Result]]:
+) -> Generator[tuple[Item, Result], None, None]:
     """Yield (item, task(made, item)) as they finish; 1 worker works in this process, None means one a core.
 
     `env` is set before a worker imports anything. A UserError in a task arrives as it is; anything else as a
@@ -72,7 +73,7 @@ def map_unordered(
     workers: int | None = None,
     env: Mapping[str, str] | None = None,
     name: Callable[[Item], str] = str,
-) -> Iterator[tuple[Item, Result]]:
+) -> Generator[tuple[Item, Result], None, None]:
     """Yield (item, function(item)) as they finish; see run."""
     return run(_call, items, make=_Given(function), workers=workers, env=env, name=name)
 
@@ -89,7 +90,9 @@ def _call(function: Callable[[Item], Result], item: Item) -> Result:
     return function(item)
 
 
-def _here(task: Any, items: Iterable[Any], *, make: Any, env: Mapping[str, str], name: Any) -> Iterator[Any]:
+def _here(
+    task: Any, items: Iterable[Any], *, make: Any, env: Mapping[str, str], name: Any
+) -> Generator[Any, None, None]:
     made = _Made(make)
     with _environment(env):
         try:
@@ -109,11 +112,12 @@ class _Made:
     """What a worker works with: made when first needed, closed if it can be."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
-        self._make, self._made = make, ()
+        self._make = make
+        self._made: list[Any] = []  # one thing, once it is made
 
     def get(self) -> Any:
         if not self._made:
-            self._made = (self._make(),)
+            self._made.append(self._make())
         return self._made[0]
 
     def close(self) -> None:
@@ -127,11 +131,11 @@ class _Crew:
 
     def __init__(self, task: Any, *, make: Any, env: Mapping[str, str], name: Any) -> None:
         self.task, self.make, self.env, self.name = task, make, env, name
-        self.processes: dict[connection.Connection, Any] = {}
-        self.items: dict[connection.Connection, Any] = {}
-        self.deaths: dict[connection.Connection, int] = {}  # of the item that the worker holds
+        self.processes: dict[Pipe, Any] = {}
+        self.items: dict[Pipe, Any] = {}
+        self.deaths: dict[Pipe, int] = {}  # of the item that the worker holds
 
-    def work(self, items: Iterator[Any], workers: int) -> Iterator[tuple[Any, Any]]:
+    def work(self, items: Iterator[Any], workers: int) -> Generator[tuple[Any, Any], None, None]:
         try:
             for _, item in zip(range(workers), items, strict=False):
                 self._hire(item, deaths=0)
@@ -155,27 +159,29 @@ class _Crew:
         self.processes[ours] = process
         self._give(ours, item, deaths=deaths)
 
-    def _give(self, pipe: connection.Connection, item: Any, *, deaths: int) -> None:
+    def _give(self, pipe: Pipe, item: Any, *, deaths: int) -> None:
         self.items[pipe], self.deaths[pipe] = item, deaths
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died: _listen will notice
             pipe.send((item,))
 
-    def _next(self, pipe: connection.Connection, items: Iterator[Any]) -> None:
+    def _next(self, pipe: Pipe, items: Iterator[Any]) -> None:
         for item in items:
             return self._give(pipe, item, deaths=0)
 
-    def _listen(self, pipe: connection.Connection) -> tuple[Any, Any] | None:
+    def _listen(self, pipe: Pipe) -> tuple[Any, Any] | None:
         item = self.items.pop(pipe)
         try:
             kind, value = pipe.recv()
         except (EOFError, OSError):
+            kind, value = "death", None
+        if kind == "death":
             self._replace(pipe, item)
             return None
         if kind == "result":
             return item, value
         raise UserError(value) if kind == "user error" else WorkError(f"{self.name(item)}: {value}")
 
-    def _replace(self, pipe: connection.Connection, item: Any) -> None:
+    def _replace(self, pipe: Pipe, item: Any) -> None:
         process, deaths = self.processes.pop(pipe), self.deaths.pop(pipe) + 1
         pipe.close()
         process.join()
@@ -198,7 +204,7 @@ class _Crew:
             pipe.close()
 
 
-def _serve(pipe: connection.Connection, task: Any, make: Any) -> None:
+def _serve(pipe: Pipe, task: Any, make: Any) -> None:
     """The life of a worker."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     made = _Made(make)
@@ -214,7 +220,9 @@ def _serve(pipe: connection.Connection, task: Any, make: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    connection.wait([multiprocessing.parent_process().sentinel])
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker has a parent"
+    connection.wait([parent.sentinel])
     os._exit(1)
 
 

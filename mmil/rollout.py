@@ -1,7 +1,7 @@
 """scene × actor → Episode: the one verb behind collection, DAgger, RL and evaluation.
 
-    for turn in play(scene, actor, seed=7, horizon=80): ...   # T+1 turns around T actions
-    episode = rollout(scene, expert, seed=7, horizon=80)      # the same, recorded
+for turn in play(scene, actor, seed=7, horizon=80): ...   # T+1 turns around T actions
+episode = rollout(scene, expert, seed=7, horizon=80)      # the same, recorded
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def rollout(
     return tape.episode(seed, split)
 
 
-class Mixture:
+class Mixture(Actor):
     """An actor that asks `expert` with probability `beta` at every step and `novice` otherwise (DAgger, Ross 2011)."""
 
     def __init__(self, expert: Actor, novice: Actor, *, beta: float) -> None:
@@ -114,6 +114,7 @@ class _Tape:
 
     def episode(self, seed: int, split: Split) -> Episode:
         *acted, last = self.turns
+        assert last.outcome is not None, "the last turn of play has an outcome"
         axes = len(self.scene.spec.action)
         return Episode(
             scene=self.scene.spec.scene,
@@ -143,4 +144,4 @@ def _begin(scene: Scene, seed: int, *, goal: Goal | None, instruction: Instructi
 
 
 def _act(actor: Actor, step: Step) -> np.ndarray:
-    return np.array(actor.act(step.observation, step.state), np.float32)  # a copy: actors may reuse theirs
+    return np.clip(actor.act(step.observation, step.state), -1.0, 1.0).astype(np.float32)  # stored is what was executed

@@ -74,13 +74,18 @@ def split_members(data: bytes) -> tuple[str, dict[str, bytes]]:
     """Key and members of the one sample whose tar members are `data`."""
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
-            files = {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}
+            files = {member.name: member_content(tar, member) for member in tar if member.isfile()}
     except tarfile.TarError as error:
         raise UserError(f"not the tar members of a sample: {error}") from None
     keys = {name.partition(".")[0] for name in files}
     if len(keys) != 1:
         raise UserError(f"expected the members of one sample, got {len(keys)}: {', '.join(sorted(keys)[:3])}")
     return keys.pop(), {name.partition(".")[2]: content for name, content in files.items()}
+
+
+def member_content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)  # None for folders, links and devices
+    return file.read() if file else b""
 
 
 def frame_name(camera: str, frame: int) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mmil.contracts import Goal, Outcome, Split, UserError
-from mmil.data.sample import BLOCK, encode_json
+from mmil.data.sample import BLOCK, encode_json, member_content
 
 SHARD_NAME = re.compile(r"episodes-\d{6,}\.tar")
 END_OF_ARCHIVE = b"\0" * (2 * BLOCK)
@@ -92,8 +92,8 @@ def scan(path: Path, *, first: int) -> list[Row]:
             groups = [list(group) for _, group in groupby(members, key=lambda m: m.name.partition(".")[0])]
             end = path.stat().st_size - len(END_OF_ARCHIVE)
             offsets = [group[0].offset for group in groups] + [end]
-            descriptions = [json.load(tar.extractfile(group[0])) for group in groups]
-    except (tarfile.TarError, ValueError, KeyError, AttributeError) as error:
+            descriptions = [json.loads(member_content(tar, group[0])) for group in groups]
+    except (tarfile.TarError, ValueError, KeyError) as error:
         raise UserError(f"{path} is damaged: {error}") from None
     return [
         Row.from_json(

@@ -7,7 +7,6 @@ t … t+H-1 (the last one repeated past the end, where `valid` is false). Pure f
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,8 +14,10 @@ from typing import Any, Literal
 import numpy as np
 
 from mmil.contracts import Batch, Goal, Spec, UserError
-from mmil.data.samples import Sample
+from mmil.data.members import Sample
+from mmil.data.sample import frame_name
 from mmil.data.sentences import Rephrase
+from mmil.data.shards import Row
 
 Target = Literal["labels", "actions"]
 
@@ -56,21 +57,20 @@ class Window:
     valid: np.ndarray  # bool (H,)
 
 
-def cut_windows(sample: Sample, cut: Cut, *, spec: Spec) -> Iterator[Window]:
+def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[Window]:
     """The windows of an encoded episode, in order of t."""
-    key, facts = sample["__key__"].decode(), json.loads(sample["json"])
-    goal, steps = Goal.from_json(facts["goal"]), facts["steps"]
+    steps = row.steps
     arrays = read_arrays(sample["npz"], [cut.target, *(f"signals/{name}" for name in spec.signals)])
     actions = np.concatenate([arrays[cut.target], np.repeat(arrays[cut.target][-1:], cut.future - 1, axis=0)])
     signals = {name: _from_the_start(arrays[f"signals/{name}"], cut.past) for name in spec.signals}
-    frames = {camera: [_frame(sample, f"{camera}.{t:04d}.jpg") for t in range(steps)] for camera in spec.cameras}
+    frames = {camera: [_frame(row, sample, frame_name(camera, t)) for t in range(steps)] for camera in spec.cameras}
     for t in cut.times(steps):
         past = range(t - cut.past + 1, t + 1)
         yield Window(
-            key=key,
+            key=row.key,
             t=t,
-            goal=goal,
-            instruction=facts["instruction"],
+            goal=row.goal,
+            instruction=row.instruction,
             frames={camera: tuple(images[max(0, i)] for i in past) for camera, images in frames.items()},
             signals={name: signal[t : t + cut.past] for name, signal in signals.items()},
             actions=actions[t : t + cut.future],
@@ -79,7 +79,7 @@ def cut_windows(sample: Sample, cut: Cut, *, spec: Spec) -> Iterator[Window]:
 
 
 def read_arrays(data: bytes, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """The named arrays of an npz member; pickled ones are refused by numpy."""
+    """The named arrays of an npz member, and only these are unpacked; numpy refuses pickled ones."""
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         missing = [name for name in names if name not in arrays.files]
         if missing:
@@ -91,9 +91,9 @@ def _from_the_start(signal: np.ndarray, past: int) -> np.ndarray:
     return np.concatenate([np.repeat(signal[:1], past - 1, axis=0), signal])
 
 
-def _frame(sample: Sample, suffix: str) -> bytes:
+def _frame(row: Row, sample: Sample, suffix: str) -> bytes:
     if suffix not in sample:
-        raise UserError(f"{sample['__key__'].decode()} has no {suffix}; `mmil verify` names what is missing")
+        raise UserError(f"{row.shard} is altered: {row.key} has no {suffix}; `mmil verify` names what is missing")
     return sample[suffix]
 
 
@@ -114,11 +114,11 @@ def collate(windows: Sequence[Window], *, spec: Spec, rephrase: Rephrase | None 
 
     images: dict[str, Any] = {}
     for camera, shape in spec.cameras.items():
-        pixels = np.empty((len(windows), len(windows[0].frames[camera]), *shape), np.uint8)
-        for row, window in zip(pixels, windows, strict=True):
+        pixels = torch.empty((len(windows), len(windows[0].frames[camera]), *shape), dtype=torch.uint8)
+        for row, window in zip(pixels.numpy(), windows, strict=True):
             for slot, data in zip(row, window.frames[camera], strict=True):
                 slot[:] = decode_image(data, shape)
-        images[camera] = torch.from_numpy(pixels).permute(0, 1, 4, 2, 3)  # (B, K, 3, h, w)
+        images[camera] = pixels.permute(0, 1, 4, 2, 3)  # (B, K, 3, h, w)
     return Batch(
         images=images,
         signals={name: torch.from_numpy(np.stack([w.signals[name] for w in windows])) for name in spec.signals},

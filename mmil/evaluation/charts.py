@@ -41,7 +41,7 @@ def nice_ticks(low: float, high: float, *, about: int = 5) -> list[float]:
     """Round numbers inside [low, high], 1, 2 or 5 times a power of ten apart."""
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= 0.75 * raw)
     return [round(i * step, 12) for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
@@ -50,7 +50,9 @@ def interval_bar(interval: Interval, *, width: int = 150) -> Markup:
     if not interval.n:
         return Markup("")
     x = Axis(0, 1, 4, width - 4)
-    ticks = "".join(f'<line class="tick" x1="{x(v):.1f}" x2="{x(v):.1f}" y1="4" y2="18"/>' for v in (0, 0.25, 0.5, 0.75, 1))
+    ticks = "".join(
+        f'<line class="tick" x1="{x(v):.1f}" x2="{x(v):.1f}" y1="4" y2="18"/>' for v in (0, 0.25, 0.5, 0.75, 1)
+    )
     low, rate, high = x(interval.low), x(interval.rate), x(interval.high)
     return Markup(
         f'<svg class="interval" width="{width}" height="22" viewBox="0 0 {width} 22" role="img">'
@@ -61,7 +63,7 @@ def interval_bar(interval: Interval, *, width: int = 150) -> Markup:
     )
 
 
-def spark(values: Sequence[float], *, width: int = 120, height: int = 26, bins: int = 24) -> Markup:
+def spark(values: Sequence[float], *, width: int = 100, height: int = 24, bins: int = 24) -> Markup:
     """A histogram without axes."""
     counts, _ = np.histogram(np.asarray(values, dtype=float), bins=bins)
     bar, top = width / bins, max(1, counts.max())
@@ -93,7 +95,11 @@ def histogram(values: Sequence[float], *, x_label: str, y_label: str, size: tupl
 
 
 def line_chart(
-    series: Mapping[str, Sequence[tuple[float, float]]], *, x_label: str, y_label: str, size: tuple[int, int] = (640, 280)
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    x_label: str,
+    y_label: str,
+    size: tuple[int, int] = (640, 280),
 ) -> Markup:
     """One line a name; the vertical axis is logarithmic where the values span more than a decade."""
     points = np.array([point for line in series.values() for point in line], dtype=float)
@@ -122,7 +128,9 @@ def scatter(
     centre, span = (xy.min(axis=0) + xy.max(axis=0)) / 2, np.maximum(np.ptp(xy, axis=0), 1e-6) * 1.1
     inner = np.array([size[0] - LEFT - RIGHT, size[1] - TOP - BOTTOM])
     half = (span / inner).max() * inner / 2
-    frame = _Frame(x=(centre[0] - half[0], centre[0] + half[0]), y=(centre[1] - half[1], centre[1] + half[1]), size=size)
+    frame = _Frame(
+        x=(centre[0] - half[0], centre[0] + half[0]), y=(centre[1] - half[1], centre[1] + half[1]), size=size
+    )
     dots = Markup("").join(
         Markup('<circle class="{}" {} cx="{:.1f}" cy="{:.1f}" r="{}"/>').format(
             "dot" if colour else "dot s1",
@@ -147,12 +155,15 @@ class _Frame:
         self.y = Axis(*(y if log and y[1] > y[0] else _apart(*y)), self.height - BOTTOM, TOP, log=log)
 
     def draw(self, body: Markup, *, x_label: str, y_label: str) -> Markup:
-        grid = Markup("").join([self._tick(v, "x") for v in self.x.ticks()] + [self._tick(v, "y") for v in self.y.ticks()])
+        grid = Markup("").join(
+            [self._tick(v, "x") for v in self.x.ticks()] + [self._tick(v, "y") for v in self.y.ticks()]
+        )
         middle = (TOP + self.height - BOTTOM) / 2
         return Markup(
             '<svg class="chart" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img">{grid}{body}'
             '<text class="label" x="{x}" y="{y}" text-anchor="middle">{x_label}</text>'
-            '<text class="label" text-anchor="middle" transform="translate(12 {middle}) rotate(-90)">{y_label}</text></svg>'
+            '<text class="label" text-anchor="middle" transform="translate(12 {middle}) rotate(-90)">{y_label}</text>'
+            "</svg>"
         ).format(
             w=self.width, h=self.height, grid=grid, body=body, middle=middle, x_label=x_label, y_label=y_label,
             x=(LEFT + self.width - RIGHT) / 2, y=self.height - 6,

@@ -16,7 +16,7 @@ def data_facts(run: Run) -> list[Row]:
     """The data set and how it was made."""
     data, spec = run.data, run.spec
     goals = data.get("goals")
-    cameras = {name: " × ".join(map(str, shape[:2])) for name, shape in _mapping(spec.get("cameras")).items()}
+    shapes = {name: shape for name, shape in _mapping(spec.get("cameras")).items() if isinstance(shape, list)}
     rows = [
         ("data set", data.get("path")),
         ("episodes", data.get("episodes")),
@@ -24,7 +24,7 @@ def data_facts(run: Run) -> list[Row]:
         ("goals", len(goals) if isinstance(goals, Mapping) else goals),
         ("sentences", data.get("sentences")),
         ("scene", spec.get("scene")),
-        ("cameras", ", ".join(f"{name} {size}" for name, size in cameras.items())),
+        ("cameras", ", ".join(f"{name} {' × '.join(map(str, shape[:2]))}" for name, shape in shapes.items())),
         ("signals", ", ".join(_mapping(spec.get("signals")))),
         ("action", ", ".join(map(str, spec.get("action") or ()))),
         ("control", f"{spec['control_hz']:g} Hz" if isinstance(spec.get("control_hz"), int | float) else None),
@@ -45,7 +45,16 @@ def training_facts(run: Run) -> list[Row]:
         ("parameters frozen", train.get("parameters_frozen")),
         ("commit", str(train.get("mmil_commit") or "")[:12]),
     ]
-    known = {"seconds", "epochs", "device", "parameters_trained", "parameters_frozen", "mmil_commit", "finished", "command"}
+    known = {
+        "seconds",
+        "epochs",
+        "device",
+        "parameters_trained",
+        "parameters_frozen",
+        "mmil_commit",
+        "finished",
+        "command",
+    }
     return _filled(rows + [item for item in flatten(train).items() if item[0].split(".")[0] not in known])
 
 
@@ -61,17 +70,20 @@ def config_facts(run: Run) -> list[Row]:
 
 def commands(run: Run) -> list[str]:
     """What to type to have this run again."""
-    data = run.data.get("path") or "DATA"
-    train = _command(run.train.get("command")) or f"mmil train --config {run.path}/config.yaml --data {data} --out RUN"
+    train = _command(run.train.get("command")) or _train(run, "RUN")
     tried = [_command(suite.summary.get("command")) for suite in run.suites]
     return [train, *(command for command in tried if command), f"mmil report {run.path}"]
+
+
+def _train(run: Run, out: str) -> str:
+    return f"mmil train --config {run.path}/config.yaml --data {run.data.get('path') or 'DATA'} --out {out}"
 
 
 def missing(run: Run) -> list[tuple[str, str]]:
     """(what is not there yet, what to type)."""
     gaps = []
     if not run.train.get("finished"):
-        gaps.append(("Training has not finished.", commands(run)[0]))
+        gaps.append(("Training has not finished.", _train(run, str(run.path))))
     found = {suite.name for suite in run.suites}
     if not found:
         gaps.append(("Nothing has been evaluated yet.", f"mmil evaluate {run.path} --suite paraphrase"))

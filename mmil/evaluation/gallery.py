@@ -12,9 +12,9 @@ from mmil.evaluation.page import data_uri, picture
 from mmil.evaluation.runs import Clip, Suite
 from mmil.evaluation.video import read_video
 
-SUCCESSES, FAILURES = 2, 4  # shown a suite
+FILMS, FAILURES = 8, 6  # shown a suite; what failures leave free goes to successes
 LARGEST = 3_000_000  # [bytes]; a longer film is named, not embedded
-SHEET_FRAMES = 6
+SHEET_FRAMES = 5
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ def choose(clips: Sequence[Clip]) -> list[Clip]:
     sorts = {outcome: [clip for clip in clips if clip.outcome == outcome] for outcome in OUTCOMES}
     successes = sorts.pop("success")
     failures = [clips[turn] for turn in range(FAILURES) for clips in sorts.values() if turn < len(clips)]
-    return successes[:SUCCESSES] + failures[:FAILURES]
+    failures = failures[:FAILURES]
+    return successes[: FILMS - len(failures)] + failures
 
 
 def gallery(suite: Suite, notes: list[str]) -> list[Shown]:
@@ -51,12 +52,10 @@ def gallery(suite: Suite, notes: list[str]) -> list[Shown]:
     return shown
 
 
-def contact_sheet(shown: Sequence[Shown], *, rows: int = 8) -> list[Shown]:
-    """One film of each suite in turn, until there are `rows`."""
-    suites = list(dict.fromkeys(film.suite for film in shown))
-    piles = [[film for film in shown if film.suite == suite] for suite in suites]
-    longest = max(map(len, piles), default=0)
-    return [pile[turn] for turn in range(longest) for pile in piles if turn < len(pile)][:rows]
+def contact_sheet(shown: Sequence[Shown]) -> list[Shown]:
+    """Of each suite one success and one failure, where it has them."""
+    firsts = {(film.suite, film.clip.outcome == "success"): film for film in reversed(shown)}
+    return [film for film in shown if film in firsts.values()]
 
 
 def _strip(frames: np.ndarray) -> tuple[str, ...]:

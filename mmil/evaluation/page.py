@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from mmil.contracts import UserError
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_page(path: Path, template: str, *, folders: Sequence[Path] = (), **values: Any) -> Path:
+def write_page(path: Path, template: str, /, *, folders: Sequence[Path] = (), **values: Any) -> Path:
     """Render `template` (looked up in `folders`, then beside this file) to `path`; appears whole or not at all."""
     import jinja2
 
@@ -26,16 +29,19 @@ def write_page(path: Path, template: str, *, folders: Sequence[Path] = (), **val
     )
     environment.filters.update(percent=percent, duration=duration, amount=amount, size=size)
     text = environment.get_template(template).render(**values)
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
     return path
 
 
@@ -75,9 +81,12 @@ def size(count: float) -> str:
 
 
 def amount(value: Any) -> str:
-    """A number with thin spaces between thousands, or four significant digits; other things as they are."""
+    """A number with thin spaces between thousands, or four significant digits; a list with commas; else as it is."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(amount, value))
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         return "–" if value is None else str(value)
-    if float(value).is_integer() and abs(value) < 1e15:
-        return f"{int(value):,}".replace(",", "\u2009")
-    return f"{value:.4g}".replace("-", "\u2212")
+    number = float(value)
+    if number.is_integer() and abs(number) < 1e15:
+        return f"{int(number):,}".replace(",", "\u2009")
+    return f"{number:.4g}".replace("-", "\u2212")

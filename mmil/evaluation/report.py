@@ -13,7 +13,7 @@ from mmil.evaluation.charts import interval_bar, line_chart
 from mmil.evaluation.gallery import contact_sheet, gallery
 from mmil.evaluation.page import write_page
 from mmil.evaluation.runs import SUITE_ORDER, Run, Suite, read_run
-from mmil.evaluation.statistics import by_object, confusions, paired
+from mmil.evaluation.statistics import Interval, by_object, confusions, paired
 
 MEANING = {
     "seen": "sentences of training, new layouts, cameras from the training band",
@@ -27,11 +27,11 @@ DIFFERENCES_LISTED = 40
 
 
 def report(runs: Sequence[Path], out: Path | None = None) -> Path:
-    """Write the page of one run, or of several side by side; where `out` is None, to report.html in the first."""
+    """Write the page of one run, or of several side by side; where `out` is None, into the folder of the first."""
     loaded = _read(runs)
-    target = Path(out) if out else loaded[0].path / "report.html"
+    target = Path(out) if out else loaded[0].path
     if target.is_dir():
-        target = target / "report.html"
+        target = target / ("report.html" if len(loaded) == 1 else "comparison.html")
     if len(loaded) == 1:
         title, lead = loaded[0].name, headline(loaded[0])
     else:
@@ -54,7 +54,9 @@ def table(runs: Sequence[Path]) -> str:
     lines = [head, ["─" * width for width in widths], *rows]
     left = head.index("suite") + 1  # names to the left, numbers to the right
     return "\n".join(
-        "  ".join(cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True)))
+        "  ".join(
+            cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        )
         for line in lines
     )
 
@@ -173,8 +175,7 @@ def _comparison(runs: list[Run]) -> dict[str, Any]:
     """Suites down, runs across; paired tests; config lines that differ."""
     names = list(dict.fromkeys(suite.name for run in runs for suite in run.suites))
     names.sort(key=lambda name: SUITE_ORDER.index(name) if name in SUITE_ORDER else len(SUITE_ORDER))
-    rows = [(name, [(s.success, interval_bar(s.success, width=110)) if (s := run.suite(name)) else None for run in runs])
-            for name in names]  # fmt: skip
+    rows = [(name, [_compared(run.suite(name)) for run in runs]) for name in names]
     pairs = []
     for first, second in itertools.combinations(runs, 2):
         for name in names:
@@ -184,8 +185,12 @@ def _comparison(runs: list[Run]) -> dict[str, Any]:
     return {"runs": [run.name for run in runs], "rows": rows, "pairs": pairs, "differences": _differences(runs)}
 
 
+def _compared(suite: Suite | None) -> tuple[Interval, Any] | None:
+    return (suite.success, interval_bar(suite.success, width=110)) if suite else None
+
+
 def _differences(runs: list[Run]) -> list[tuple[str, list[str]]]:
     sheets = [dict(facts.data_facts(run) + facts.training_facts(run) + facts.config_facts(run)) for run in runs]
     keys = dict.fromkeys(key for sheet in sheets for key in sheet)
     lines = [(key, [sheet.get(key, "–") for sheet in sheets]) for key in keys]
-    return [line for line in lines if len(set(line[1])) > 1][:DIFFERENCES_LISTED]
+    return [line for line in lines if len(set(line[1]) - {"–"}) > 1][:DIFFERENCES_LISTED]  # absent differs from nothing

@@ -152,8 +152,9 @@ def _read_suite(folder: Path, notes: list[str]) -> Suite | None:
 def _is_summary(stored: Mapping[str, Any]) -> bool:
     """True for counts that make sense; a summary without trials is shown by them alone."""
     n, successes, outcomes = stored.get("n"), stored.get("successes"), stored.get("outcomes")
-    whole = isinstance(n, int) and isinstance(successes, int) and isinstance(outcomes, dict)
-    return whole and 0 <= successes <= n and all(isinstance(count, int) and 0 <= count <= n for count in outcomes.values())
+    if not (isinstance(n, int) and isinstance(successes, int) and isinstance(outcomes, dict)):
+        return False
+    return all(isinstance(count, int) and 0 <= count <= n for count in (successes, *outcomes.values()))
 
 
 def _read_trials(path: Path, notes: list[str]) -> list[Trial]:
@@ -180,9 +181,10 @@ def _read_trials(path: Path, notes: list[str]) -> list[Trial]:
 
 
 def _is_trial(trial: Trial) -> bool:
-    texts, counts = (trial.suite, trial.instruction), (trial.seed, trial.steps)
-    typed = all(isinstance(text, str) for text in texts) and all(isinstance(count, int) for count in counts)
-    return typed and trial.outcome in OUTCOMES
+    thing = trial.goal.object
+    texts = (trial.suite, trial.instruction, trial.goal.verb, thing.shape, thing.colour, trial.taken or "")
+    typed = all(isinstance(text, str) for text in texts)
+    return typed and type(trial.seed) is type(trial.steps) is int and trial.outcome in OUTCOMES
 
 
 def _clips(folder: Path, trials: list[Trial]) -> list[Clip]:

@@ -103,7 +103,13 @@ def summarise(trials: Sequence[Trial], **extra: Any) -> dict[str, Any]:
         "low": success.low,
         "high": success.high,
         "outcomes": {outcome: outcomes[outcome] for outcome in OUTCOMES},
-        "wrong_object": {"n": wrong.n, "count": wrong.successes, "rate": wrong.rate, "low": wrong.low, "high": wrong.high},
+        "wrong_object": {
+            "n": wrong.n,
+            "count": wrong.successes,
+            "rate": wrong.rate,
+            "low": wrong.low,
+            "high": wrong.high,
+        },
         "mean_steps": sum(trial.steps for trial in trials) / len(trials) if trials else None,
         **extra,
     }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+
+from mmil.contracts import UserError
 
 
 def side_by_side(frames: Mapping[str, np.ndarray], *, scale: int = 2) -> np.ndarray:
@@ -30,15 +33,18 @@ def side_by_side(frames: Mapping[str, np.ndarray], *, scale: int = 2) -> np.ndar
 def write_video(path: Path, frames: Mapping[str, np.ndarray], *, control_hz: float, scale: int = 2) -> Path:
     """Write {camera: uint8 (T, h, w, 3)} as an mp4 at the speed of the robot; appears whole or not at all."""
     canvas = side_by_side(frames, scale=scale)
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         _encode(partial, canvas, rate=Fraction(control_hz).limit_denominator(1000))
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
+    except OSError as error:  # a full disk, a folder one may not write to
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
     return path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmil.contracts import Body, Observation, State
+from mmil.contracts import Actor, Body, Observation, State
 from mmil.experts.motion import OPEN, CLOSED, move
 
 NEAR = 0.010  # [m], sideways and vertically: close the hand
@@ -16,7 +16,7 @@ RISE = 0.16  # [m], over the table: where a held thing is carried
 LOWEST = 0.012  # [m], of the finger tips' middle over the table
 
 
-class Lift:
+class Lift(Actor):
     """Goes over the thing, down a funnel, closes, and rises once both pads hold it."""
 
     def reset(self, seed: int) -> None:

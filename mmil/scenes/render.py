@@ -7,6 +7,7 @@ silently stale (robosuite#779). Scenes therefore switch robosuite's renderer off
 from __future__ import annotations
 
 import os
+import sys
 from typing import Literal
 
 import mujoco
@@ -77,5 +78,6 @@ class Renderer:
         self._gl = None
 
     def __del__(self) -> None:
-        if getattr(self, "_gl", None) is not None:
+        # when the interpreter ends, the GL libraries may be gone before this object is
+        if getattr(self, "_gl", None) is not None and not sys.is_finalizing():
             self.close()

@@ -12,7 +12,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from mmil.contracts import Body, Goal, Observation, Outcome, Shown, Spec, State, Step, Thing, UserError
+from mmil.contracts import Body, Goal, Observation, Outcome, Scene, Shown, Spec, State, Step, Thing, UserError
 from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
 from mmil.scenes.things import COLOURS, SHAPES
@@ -43,7 +43,7 @@ SIGNALS = {
 }
 
 
-class Tabletop:
+class Tabletop(Scene):
     """A Panda, a table and `things` of `shapes` × `colours`; every goal names one of them."""
 
     def __init__(
@@ -103,7 +103,7 @@ class Tabletop:
         self._elapsed = self._lifted_steps = 0
         self._lifted: Thing | None = None
         self._was_held = self._closed_on_nothing = False
-        return self._result(outcome=None)
+        return self._result(self._state(), outcome=None)
 
     def tell(self, goal: Goal, instruction: str) -> Step:
         if goal not in self.goals:
@@ -111,17 +111,18 @@ class Tabletop:
         if self._elapsed:
             raise UserError(f"a scene is told its goal before the first step, not after step {self._elapsed}")
         self._goal, self._instruction = goal, instruction
-        return self._result(outcome=None)
+        return self._result(self._state(), outcome=None)
 
     def step(self, action: np.ndarray) -> Step:
         action = np.asarray(action, np.float64)
         if action.shape != (len(ACTION),) or not np.isfinite(action).all():
             raise UserError(f"action of shape {action.shape} with values {action}, expected {len(ACTION)} finite numbers")
-        self._world.step(np.clip(action, -1.0, 1.0))
+        self._world.advance(np.clip(action, -1.0, 1.0))
         self._command = float(np.sign(action[-1]))
         self._elapsed += 1
         self._moment += 1
-        return self._result(outcome=self._judge())
+        state = self._state()
+        return self._result(state, outcome=self._judge(state))
 
     def simulator_state(self) -> np.ndarray:
         """float64 (S,): qpos, qvel, act."""
@@ -154,7 +155,7 @@ class Tabletop:
         self._slot_joints = [sim.model.get_joint_qpos_addr(slot.joints[0])[0] for slot in self._world.slots]
         gripper = self._world.robots[0].gripper["right"]
         self._pads = [
-            np.array([sim.model.geom_name2id(geom) for geom in gripper.important_geoms[side]])
+            {sim.model.geom_name2id(geom) for geom in gripper.important_geoms[side]}
             for side in ("left_finger", "right_finger")
         ]
         self._grip_site = sim.model.site_name2id(gripper.important_sites["grip_site"])
@@ -179,7 +180,7 @@ class Tabletop:
         mujoco.mj_forward(self._model, self._data)
         still = np.array([0.0] * 6 + [-1.0])
         for _ in range(SETTLE_STEPS):
-            self._world.step(still)
+            self._world.advance(still)
         self._command = -1.0
         self._tare = self._world.wrench.mean(axis=0)
         self._moment += 1
@@ -225,9 +226,9 @@ class Tabletop:
 
     # -- observing and judging ------------------------------------------------------------------------------------
 
-    def _result(self, *, outcome: Outcome | None) -> Step:
+    def _result(self, state: State, *, outcome: Outcome | None) -> Step:
         observation = Observation(images=self._shown(), signals=self._signals(), instruction=self._instruction)
-        return Step(observation=observation, state=self._state(), reward=float(outcome == "success"), outcome=outcome)
+        return Step(observation=observation, state=state, reward=float(outcome == "success"), outcome=outcome)
 
     def _shown(self) -> Shown:
         moment = self._moment
@@ -282,10 +283,10 @@ class Tabletop:
         """Whether both fingers touch the geom."""
         pairs = self._data.contact.geom  # (contacts, 2)
         others = np.where(pairs[:, 0] == geom, pairs[:, 1], np.where(pairs[:, 1] == geom, pairs[:, 0], -1))
-        return all(np.isin(others, pad).any() for pad in self._pads)
+        touching = set(others.tolist())
+        return all(touching & pad for pad in self._pads)
 
-    def _judge(self) -> Outcome | None:
-        state = self._state()
+    def _judge(self, state: State) -> Outcome | None:
         lifted = next((body.thing for body in state.bodies if self._is_lifted(body, state)), None)
         self._lifted_steps = self._lifted_steps + 1 if lifted is not None and lifted == self._lifted else int(lifted is not None)
         self._lifted = lifted

@@ -14,8 +14,8 @@ from pathlib import Path
 import fast_simplification
 import numpy as np
 
-REDUCTION = 0.9  # share of the triangles taken away
-FEWEST = 300  # a mesh with no more triangles than this is left as it is
+REDUCTION = 0.95  # share of the triangles taken away
+FEWEST = 400  # a mesh with no more triangles than this is left as it is
 
 
 def cache_folder() -> Path:
@@ -36,7 +36,7 @@ def simplify_visuals(xml: str) -> str:
 
 
 def simplified(source: Path) -> Path:
-    """A cached copy of the mesh with a tenth of its triangles; the mesh itself if it is small already."""
+    """A cached copy of the mesh with far fewer triangles; the mesh itself if it is small already."""
     reader = {".obj": _read_obj, ".stl": _read_stl}.get(source.suffix.lower())
     if reader is None:
         return source

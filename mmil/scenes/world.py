@@ -11,6 +11,7 @@ from collections import OrderedDict
 from importlib.resources import files
 from typing import Any
 
+import mujoco
 import numpy as np
 from robosuite.controllers import load_composite_controller_config
 from robosuite.environments.manipulation.manipulation_env import ManipulationEnv
@@ -19,6 +20,7 @@ from robosuite.models.objects import MujocoGeneratedObject
 from robosuite.models.tasks import ManipulationTask
 from robosuite.utils.mjcf_utils import new_body, new_geom, new_joint, new_site
 
+from mmil.scenes.control import ArmControl
 from mmil.scenes.things import SHAPES
 
 TABLE_SIZE = (0.8, 0.8, 0.05)  # [m], full
@@ -69,7 +71,10 @@ class Slot(MujocoGeneratedObject):
 class TabletopWorld(ManipulationEnv):
     """A Panda at a table with `slots` things; robosuite renders nothing and observes nothing here."""
 
-    def __init__(self, *, slots: int, horizon: int, processors: tuple[Any, ...] = ()) -> None:
+    def __init__(
+        self, *, slots: int, horizon: int, processors: tuple[Any, ...] = (), stock_control: bool = False
+    ) -> None:
+        self._stock_control = stock_control
         self._slot_names = [f"slot{i}" for i in range(slots)]
         self._processors = processors
         self.wrench = np.zeros((READINGS, 6))
@@ -117,17 +122,28 @@ class TabletopWorld(ManipulationEnv):
             model.sensor_adr[model.sensor_name2id(gripper.important_sensors[name])] for name in ("force_ee", "torque_ee")
         )
         self._substeps = round(self.control_timestep / self.model_timestep)
-        self._substep = 0
 
-    def _pre_action(self, action: np.ndarray, policy_step: bool = False) -> None:
-        super()._pre_action(action, policy_step)
-        self._substep = 1 if policy_step else self._substep + 1
+    def _reset_internal(self) -> None:
+        super()._reset_internal()
+        self._control = ArmControl(self.robots[0], self.sim.model._model, self.sim.data._data)
+
+    def advance(self, action: np.ndarray) -> None:
+        """One control step: robosuite takes the action and drives the first substep, ArmControl the others."""
+        model, data = self.sim.model._model, self.sim.data._data
         every = self._substeps // READINGS
-        if self._substep % every == 0:
-            readings = self.sim.data.sensordata
-            row = self._substep // every - 1
-            self.wrench[row, :3] = readings[self._force : self._force + 3]
-            self.wrench[row, 3:] = readings[self._torque : self._torque + 3]
+        for substep in range(1, self._substeps + 1):
+            mujoco.mj_step1(model, data)
+            if substep == 1 or self._stock_control:
+                self._pre_action(action, policy_step=substep == 1)
+            else:
+                self._control.apply()
+            if substep % every == 0:  # what step1 measured, before the substep moves on
+                row = self.wrench[substep // every - 1]
+                row[:3] = data.sensordata[self._force : self._force + 3]
+                row[3:] = data.sensordata[self._torque : self._torque + 3]
+            mujoco.mj_step2(model, data)
+        self.timestep += 1
+        self.cur_time += self.control_timestep
 
     def reward(self, action: np.ndarray | None = None) -> float:
         return 0.0  # the scene judges, from privileged state

@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmil.contracts import Thing, UserError
@@ -57,6 +57,7 @@ def test_sentences_that_say_something_else_are_not(held_out):
     assert leaks(["lift the red cube", "can you"], [held_out]) == []
 
 
+@settings(max_examples=30, deadline=None)
 @given(sentence=st.sampled_from(TRAIN), seed=st.integers(0, 999), polite=st.sampled_from(["", "please", "could you"]))
 def test_an_injected_near_duplicate_is_found(sentence, seed, polite):
     words = [*polite.split(), *re.findall(r"\w+", sentence.upper())]
@@ -65,11 +66,30 @@ def test_an_injected_near_duplicate_is_found(sentence, seed, polite):
     assert len(reasons) == 1
 
 
-@given(word=st.sampled_from(sorted({word for sentence in HELD_OUT for word in re.findall("[a-z]+", sentence)})))
-def test_inflection_does_not_hide_a_word(word):
-    forms = {word, word + "s"} | ({word + "ing", word + "ed"} if not word.endswith(("e", "y", "s")) else set())
-    stems = {content(form) for form in forms if len(word) > 3}
-    assert len(stems) <= 1
+@pytest.mark.parametrize(
+    "forms",
+    [
+        "lift lifts lifted lifting",
+        "raise raises raised raising",
+        "grab grabs grabbed grabbing",
+        "carry carries carried carrying",
+        "fetch fetches fetched fetching",
+        "elevate elevates elevated elevating",
+        "take takes took taken taking",
+        "hold holds held holding",
+        "box boxes",
+        "cube cubes",
+    ],
+)
+def test_inflection_does_not_hide_a_word(forms):
+    assert len({content(form) for form in forms.split()}) == 1
+
+
+def test_stems_keep_the_words_of_the_bank_apart():
+    sections = (GRAMMAR.shapes, GRAMMAR.colours)
+    words = [word for section in sections for said in section.values() for word in said.train + said.held_out]
+    words += ["lift", "raise", "rise", "pick", "grab", "take", "get", "hoist", "fetch", "heave", "collect", "seize"]
+    assert len({content(word) for word in words}) == len(words) and frozenset() not in map(content, words)
 
 
 def test_a_data_set_that_was_trained_on_the_suite_is_refused():
@@ -93,7 +113,7 @@ def _colour(train=(), held_out=()):
     [
         (_lift(held_out=["Lift the {object}!"]), "shared template of lift"),
         (_lift(held_out=["would you kindly lift the {object}"]), "without a held-out content word"),
-        (_lift(held_out=["hoist the {object}"]), "one word from 'lift the {object}'"),
+        (_lift(held_out=["hoist the {object}"]), "of lift one word from '"),
         (_lift(held_out=["now hoist and lift up that {object}"]), None),
         (_lift(train=["fetch the {object}"]), "without a held-out content word"),
         (_lift(train=["what a scarlet day, lift the {object}"]), "held-out word 'scarlet' of red occurs in train"),
@@ -122,5 +142,5 @@ def test_a_bank_that_leaks_does_not_load(tmp_path):
     data["verbs"]["lift"]["held_out"].append("please raise the {object}")
     path = tmp_path / "leaky.yaml"
     path.write_text(yaml.safe_dump(data))
-    with pytest.raises(UserError, match="leaky.yaml leaks: held-out template of lift without"):
+    with pytest.raises(UserError, match=r"leaky\.yaml leaks: held-out template of lift without"):
         Grammar.load(path)

@@ -1,0 +1,61 @@
+"""Does an episode look like something that was rendered? robosuite can return stale or swapped pictures (#779)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+import numpy as np
+
+from mmil.contracts import Episode
+
+MOVED = 0.02  # change of a state entry in one step [m, rad, m/s or rad/s] that a picture should show
+STALE = 5  # steps in a row that move while a camera shows the same picture
+_DOCTOR = "rendering is corrupt; see `mmil doctor`"
+
+
+def picture_faults(episode: Episode) -> list[str]:
+    """A line a fault: a blank frame, a picture that stays while the state moves, cameras that show the same or swap."""
+    moved = np.abs(np.diff(episode.states, axis=0)).max(axis=1, initial=0.0) > MOVED  # (T,)
+    faults = [fault for camera in episode.images for fault in _camera_faults(camera, episode.images[camera], moved)]
+    for one, other in combinations(episode.images, 2):
+        if episode.images[one].shape == episode.images[other].shape:
+            faults += _pair_faults({one: episode.images[one], other: episode.images[other]})
+    return [f"{fault}: {_DOCTOR}" for fault in faults]
+
+
+def _camera_faults(camera: str, frames: np.ndarray, moved: np.ndarray) -> Iterator[str]:
+    blank = np.flatnonzero((frames == frames[:, :1, :1]).all(axis=(1, 2, 3)))
+    if len(blank):
+        yield f"camera {camera!r} shows a single colour at instant {blank[0]}"
+    same = (frames[1:] == frames[:-1]).all(axis=(1, 2, 3))
+    if len(same) and same.all() and moved.any():
+        yield f"camera {camera!r} shows one picture for the whole episode"
+    run = 0
+    for step, stale in enumerate(same & moved):
+        run = run + 1 if stale else 0
+        if run == STALE:
+            yield f"camera {camera!r} stands still from instant {step + 1 - STALE} to {step + 1} while the scene moves"
+            return
+
+
+def _pair_faults(pair: Mapping[str, np.ndarray]) -> Iterator[str]:
+    (one, a), (other, b) = pair.items()
+    equal = np.flatnonzero((a == b).all(axis=(1, 2, 3)))
+    if len(equal):
+        yield f"cameras {one!r} and {other!r} show the same picture at instant {equal[0]}"
+        return
+    swapped = np.flatnonzero(_nearer(a, b) & _nearer(b, a))
+    if len(swapped):
+        yield f"cameras {one!r} and {other!r} swap at instant {swapped[0] + 1}"
+
+
+def _nearer(frames: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """bool (T,): the frame resembles the other camera's last picture more than its own."""
+    return _distance(frames[1:], others[:-1]) < _distance(frames[1:], frames[:-1])
+
+
+def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(T,) mean absolute difference of colours; every fourth pixel is enough."""
+    a, b = a[:, ::4, ::4].astype(np.int16), b[:, ::4, ::4].astype(np.int16)
+    return np.abs(a - b).mean(axis=(1, 2, 3))

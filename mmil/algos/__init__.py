@@ -1,0 +1,5 @@
+"""Recipes that train a policy."""
+
+from mmil.algos.bc import BC
+
+__all__ = ["BC"]

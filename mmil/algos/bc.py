@@ -1,0 +1,111 @@
+"""Behavioural cloning: answer as the expert does in the states of the data set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from mmil.contracts import Batch, Spec
+from mmil.data.stats import Stats
+from mmil.policy import Policy
+
+
+class BC(LightningModule):
+    """A Policy under AdamW with warm-up and a cosine, and an average of its weights that is what gets evaluated.
+
+    learning_rate, weight_decay: AdamW's. warmup: steps to the full rate. average: decay of the moving average of
+    weights (0: none). pretrained_scale: factor on the rate of pretrained parts that are fine-tuned.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        stats: Stats,
+        *,
+        policy: Callable[[Spec, Stats], Policy],
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-2,
+        warmup: int = 100,
+        average: float = 0.998,
+        pretrained_scale: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.policy = policy(spec, stats)
+        self.learning_rate, self.weight_decay, self.warmup = learning_rate, weight_decay, warmup
+        self.average, self.pretrained_scale = average, pretrained_scale
+        self.averaged: dict[str, torch.Tensor] = {}
+
+    def training_step(self, batch: Batch, index: int) -> torch.Tensor:
+        loss = self.policy.loss(batch)
+        self.log("train/loss", loss, on_step=True, on_epoch=False, prog_bar=True, batch_size=len(batch.instruction))
+        return loss
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        self.log("val/loss", self.policy.loss(batch), prog_bar=True, batch_size=len(batch.instruction), sync_dist=True)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        pretrained = [p for part in (self.policy.vision.backbone, self.policy.language.model) for p in part.parameters()]
+        tuned = {id(parameter) for parameter in pretrained}
+        groups = [
+            {"params": [p for p in self.policy.parameters() if p.requires_grad and id(p) not in tuned]},
+            {"params": [p for p in pretrained if p.requires_grad], "lr": self.learning_rate * self.pretrained_scale},
+        ]
+        optimizer = AdamW(
+            [group for group in groups if group["params"]], lr=self.learning_rate, weight_decay=self.weight_decay
+        )
+        total = int(self.trainer.estimated_stepping_batches)
+        schedule = LambdaLR(optimizer, lambda step: warm_cosine(step, warmup=self.warmup, total=total))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    # -- the moving average (Polyak 1992): updated after every step, swapped in for validation and for what is kept ----
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:
+        if not self.average:
+            return
+        # a short memory at first, so that the first weights do not linger
+        decay = min(self.average, (1 + self.global_step) / (10 + self.global_step))
+        with torch.no_grad():
+            for name, value in self._trained():
+                kept = self.averaged.get(name)
+                self.averaged[name] = value.clone() if kept is None else kept.lerp_(value, 1 - decay)
+
+    def on_validation_start(self) -> None:
+        self.swap_average()
+
+    def on_validation_end(self) -> None:
+        self.swap_average()
+
+    @torch.no_grad()
+    def swap_average(self) -> None:
+        """Exchange the weights and their average; a second call puts them back."""
+        for name, value in self._trained():
+            if name in self.averaged:
+                kept = self.averaged[name].clone()
+                self.averaged[name].copy_(value)
+                value.copy_(kept)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["averaged"] = self.averaged
+        # frozen parts are in model.safetensors and never change
+        frozen = {name for name, value in self.named_parameters() if not value.requires_grad}
+        checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k not in frozen}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.averaged = {name: value.to(self.device) for name, value in checkpoint["averaged"].items()}
+        checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}
+
+    def _trained(self) -> list[tuple[str, torch.Tensor]]:
+        return [(name, value.data) for name, value in self.named_parameters() if value.requires_grad]
+
+
+def warm_cosine(step: int, *, warmup: int, total: int) -> float:
+    """Factor on the learning rate: up over `warmup` steps, then down to 0 at `total`."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))

@@ -1,0 +1,145 @@
+"""`mmil train`: a data set and an algorithm to a run folder, resumed where it stopped."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning import LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import Logger
+
+from mmil.run import RunFolder
+from mmil.algos.metrics import MetricsFile
+from mmil.contracts import Spec, UserError
+from mmil.data.augment import Transform
+from mmil.data.cache import write_features
+from mmil.data.dataset import Dataset
+from mmil.data.module import WindowData
+from mmil.data.shards import file_sha256
+from mmil.data.stats import Stats
+
+LoggerName = Literal["wandb", "tensorboard"]
+
+
+def train(
+    *,
+    data: Path,
+    out: Path,
+    algo: Callable[[Spec, Stats], LightningModule],
+    epochs: int = 20,
+    batch_size: int = 128,
+    stride: int = 1,
+    validation: float = 0.05,
+    validate_every: int = 5,
+    resample_sentences: bool = True,
+    augment: Sequence[Transform] = (),
+    cache: bool = False,
+    workers: int = 0,
+    seed: int = 0,
+    gradient_clip: float = 1.0,
+    precision: Literal["32-true", "bf16-mixed"] = "32-true",
+    accelerator: str = "auto",
+    devices: int | Literal["auto"] = "auto",
+    loggers: Sequence[LoggerName] = ("wandb", "tensorboard"),
+    wandb: Literal["offline", "online", "disabled"] = "offline",
+    config: Mapping[str, Any] | None = None,
+) -> Path:
+    """Train `algo` on the data set `data` and leave a run in `out`; metrics.csv is always written."""
+    folder = RunFolder.claim(out, config or {})
+    if folder.finished:
+        return out
+    seed_everything(seed, workers=True, verbose=False)
+    dataset = Dataset.open(data)
+    stats = WindowData(path=data, validation=validation).stats
+    module = algo(dataset.spec, stats)
+    features = _cache(dataset, module) if cache else None
+    windows = WindowData(
+        path=data,
+        cache=features,
+        batch_size=batch_size,
+        past=module.policy.past,
+        future=module.policy.future,
+        stride=stride,
+        workers=workers,
+        validation=validation,
+        resample_sentences=resample_sentences,
+        augment=augment,
+        seed=seed,
+    )
+    folder.describe(dataset.spec, stats, trained_on(dataset))
+    trainer = Trainer(
+        max_epochs=epochs,
+        accelerator=accelerator,
+        devices=devices,
+        precision=precision,
+        gradient_clip_val=gradient_clip,
+        logger=[MetricsFile(out / "metrics.csv"), *_loggers(loggers, out, wandb)],
+        callbacks=[_checkpoints(out), TQDMProgressBar(refresh_rate=10)],
+        check_val_every_n_epoch=validate_every,
+        log_every_n_steps=10,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+    begun = time.monotonic()
+    trainer.fit(module, datamodule=windows, ckpt_path=folder.last_checkpoint, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if trainer.is_global_zero:
+        module.swap_average()
+        folder.finish(module.policy, epochs=epochs, seconds=time.monotonic() - begun, device=str(trainer.strategy.root_device))
+    return out
+
+
+def trained_on(dataset: Dataset) -> dict[str, Any]:
+    """What data.json says of the data set."""
+    manifest = dataset.manifest
+    return {
+        "path": str(dataset.path),
+        "episodes": manifest["episodes"],
+        "steps": manifest["steps"],
+        "goals": dict(sorted(Counter(str(row.goal) for row in dataset.rows).items())),
+        "sentences": sum(len(entry["sentences"]) for entry in manifest["sentences"]),
+        "manifest_sha256": file_sha256(dataset.path / "manifest.json"),
+        "config": manifest["config"],
+    }
+
+
+def _cache(dataset: Dataset, module: LightningModule) -> Path:
+    """The features of the frozen vision encoder, beside the data set, under the encoder's hash."""
+    vision = module.policy.vision
+    if not vision.frozen:
+        raise UserError("cache: true needs a frozen vision encoder; set frozen: true, or cache: false to fine-tune it")
+    fingerprint = vision.fingerprint()
+    path = dataset.path.with_name(f"{dataset.path.name}.features-{fingerprint['sha256'][:12]}-{'-'.join(map(str, vision.stages))}")
+
+    def encode(camera: str, frames: Any) -> list[Any]:
+        images = torch.from_numpy(frames).permute(0, 3, 1, 2)
+        return [stage.contiguous().numpy() for stage in vision.encode(images)]
+
+    write_features(dataset.path, path, encode, fingerprint=fingerprint)
+    return path
+
+
+def _checkpoints(out: Path) -> ModelCheckpoint:
+    # the last one, not the best: a best one is chosen by luck, and success does not follow validation loss
+    return ModelCheckpoint(
+        dirpath=out / "checkpoints", filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False,
+        save_on_train_epoch_end=True,
+    )
+
+
+def _loggers(names: Sequence[LoggerName], out: Path, wandb: str) -> list[Logger]:
+    from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
+
+    found: list[Logger] = []
+    if "tensorboard" in names:
+        found.append(TensorBoardLogger(save_dir=out, name="", version="tensorboard"))
+    if "wandb" in names and wandb != "disabled":
+        found.append(WandbLogger(project="mmil", name=out.name, save_dir=out, mode=wandb, log_model=False))
+    return found

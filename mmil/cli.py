@@ -1,0 +1,69 @@
+"""`mmil VERB …`: the one place that knows every room, and imports each only when its verb is asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+from mmil import __version__
+from mmil.contracts import UserError
+
+
+class Verb(NamedTuple):
+    """Where a verb lives and what it says of itself; `command` takes the arguments and returns the exit code."""
+
+    command: str  # module:function
+    usage: str
+    about: str
+
+
+VERBS = {
+    "generate": Verb("mmil.commands:generate", "--config YAML --out DIR", "make a data set from a scene and an expert"),
+    "verify": Verb("mmil.commands:verify", "DIR", "check a data set: checksums, invariants, leaks, replay"),
+    "inspect": Verb("mmil.commands:inspect", "DIR", "write a data set's card, card.html"),
+    "train": Verb("mmil.commands:train", "--config YAML --data DIR --out RUN", "train a policy"),
+    "evaluate": Verb("mmil.commands:evaluate", "RUN --suite NAME", "run trials of a policy"),
+    "report": Verb("mmil.commands:report", "RUN...", "write report.html"),
+    "instructions": Verb("mmil.commands:instructions", "[--split train|held_out]", "list sentences: goal, verb, split"),
+    "doctor": Verb("mmil.commands:doctor", "", "render a frame, measure speed, say what is missing"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; errors a person can mend are one line on stderr and exit code 2."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        sys.stdout.write(_help())
+        return 0
+    if arguments[0] == "--version":
+        sys.stdout.write(f"mmil {__version__}\n")
+        return 0
+    verb, *rest = arguments
+    try:
+        if verb not in VERBS:
+            raise UserError(f"no verb {verb!r}; there are {', '.join(VERBS)}")
+        return _load(VERBS[verb].command)(rest)
+    except UserError as error:
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; the same command goes on from here\n")
+        return 130
+
+
+def _load(command: str) -> Callable[[Sequence[str]], int]:
+    module, _, function = command.partition(":")
+    return getattr(import_module(module), function)
+
+
+def _help() -> str:
+    lines = ["usage: mmil VERB [options]      mmil VERB --help lists a verb's options", ""]
+    width = max(len(f"{name} {verb.usage}") for name, verb in VERBS.items()) + 2
+    lines += [f"  {f'{name} {verb.usage}':<{width}}{verb.about}" for name, verb in VERBS.items()]
+    return "\n".join([*lines, "", "first steps: make quickstart, or mmil doctor", ""])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

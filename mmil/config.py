@@ -1,0 +1,105 @@
+"""The typed parser of every verb: a function's signature is the schema of its YAML and of its options."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+from mmil.contracts import Scene, UserError
+
+PROJECT = Path(__file__).parents[1]  # a clone holds configs/ here; so does a wheel's site-packages
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """`options`: keyword arguments with objects in them. `resolved`: the same as plain JSON values, defaults included."""
+
+    options: dict[str, Any]
+    resolved: dict[str, Any]
+
+
+class _Parser(ArgumentParser):
+    """Errors become one line, and help does not build what defaults name."""
+
+    def error(self, message: str, ex: Exception | None = None) -> None:
+        raise UserError(one_line(message)) from ex
+
+
+def parse(
+    function: Callable[..., Any],
+    arguments: Sequence[str],
+    *,
+    verb: str,
+    positional: Sequence[str] = (),
+    skip: Sequence[str] = (),
+) -> Parsed:
+    """Options of `function` from --config files, merged in order, and from the command line; UserError where one is off."""
+    parser = _parser(function, verb=verb, positional=positional, skip=skip)
+    parser.add_argument("--config", action="config", help="YAML with any of the options; later ones win")
+    try:
+        found = parser.parse_args([_existing(part) for part in arguments])
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise UserError(one_line(str(error))) from None
+    found.pop("config", None)
+    return Parsed(dict(vars(_instantiate(parser, found))), _plain(parser, found))
+
+
+def rebuild(function: Callable[..., Any], resolved: Mapping[str, Any], *, skip: Sequence[str] = ()) -> dict[str, Any]:
+    """The options again, as objects, from what parse() resolved; as checkpoints and data sets store it."""
+    parser = _parser(function, verb="", positional=(), skip=skip)
+    try:
+        return dict(vars(_instantiate(parser, parser.parse_object(dict(resolved)))))
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise UserError(one_line(str(error))) from None
+
+
+def _parser(function: Callable[..., Any], *, verb: str, positional: Sequence[str], skip: Sequence[str]) -> _Parser:
+    summary = (function.__doc__ or "").strip().splitlines()[0] if function.__doc__ else None
+    parser = _Parser(prog=f"mmil {verb}", description=summary, exit_on_error=False, default_env=False)
+    for name in positional:
+        parser.add_argument(name, type=list[Path] if name.endswith("s") else Path, nargs="+" if name.endswith("s") else None)
+    parser.add_function_arguments(function, skip={*skip, *positional})
+    return parser
+
+
+def _instantiate(parser: _Parser, found: Namespace) -> Namespace:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return parser.instantiate(found)
+
+
+def _plain(parser: _Parser, found: Namespace) -> dict[str, Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return json.loads(parser.dump(found, format="json", skip_none=False))
+
+
+def _existing(argument: str) -> str:
+    """configs/… also from a folder that is not the project's."""
+    if argument.startswith("configs/") and not Path(argument).exists() and (PROJECT / argument).exists():
+        return str(PROJECT / argument)
+    return argument
+
+
+def one_line(message: str) -> str:
+    """What was wrong, without the parser's dump of everything that was right."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    text = " ".join(line for line in lines if not re.match(r"^(usage:|Type (typing|collections)\S* expects)", line))
+    text = re.sub(r"\.? ?Got value: ?(Namespace\(|\{'class_path).*$", "", text or message)
+    text = re.sub(r"Type (typing|collections\.abc)\.Callable\S*( \S+)*? expects a function or a callable class: ?", "", text)
+    return text.strip().rstrip(".")
+
+
+def build_scene(node: Mapping[str, Any]) -> Scene:
+    """The scene that a `scene:` node of a config names."""
+
+    def holder(*, scene: Callable[[], Scene]) -> None: ...
+
+    return rebuild(holder, {"scene": dict(node)})["scene"]()

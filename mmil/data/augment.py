@@ -1,0 +1,116 @@
+"""Changes to images while training, on tensors uint8 (B, K, 3, h, w), on the device they are on.
+
+Drawn anew for each sample, the same for its K frames; each camera is drawn by itself. Never a flip: left and right are
+words of the instructions and signs of the actions.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from mmil.contracts import UserError
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+class Transform(ABC):
+    """A class and no protocol, so that a config can name any of its subclasses."""
+
+    @abstractmethod
+    def __call__(self, images: torch.Tensor, *, generator: torch.Generator | None = None) -> torch.Tensor:
+        """uint8 (B, K, 3, h, w) → the same shape and type."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift(Transform):
+    """Move each sample by up to `pixels` in x and in y, and repeat its edge where nothing is left."""
+
+    pixels: int = 4
+
+    def __post_init__(self) -> None:
+        if self.pixels < 0:
+            raise UserError(f"pixels is {self.pixels}; a shift is 0 pixels or more")
+
+    def __call__(self, images: torch.Tensor, *, generator: torch.Generator | None = None) -> torch.Tensor:
+        if not self.pixels:
+            return images
+        moves = _integers(images, -self.pixels, self.pixels, generator=generator)
+        *_, height, width = images.shape
+        y = (torch.arange(height, device=images.device) + moves[:, :1]).clamp(0, height - 1)  # (B, h)
+        x = (torch.arange(width, device=images.device) + moves[:, 1:]).clamp(0, width - 1)  # (B, w)
+        sample = torch.arange(len(images), device=images.device)[:, None, None]
+        moved = images.permute(0, 3, 4, 1, 2)[sample, y[:, :, None], x[:, None, :]]  # (B, h, w, K, 3)
+        return moved.permute(0, 3, 4, 1, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Colour(Transform):
+    """Other light and another camera: each number is how far its property strays, 0 not at all.
+
+    brightness, contrast, saturation: a factor within 1 ± the number. hue: a turn of the colours within ± that many
+    turns; small, since the instructions name colours.
+    """
+
+    brightness: float = 0.2
+    contrast: float = 0.2
+    saturation: float = 0.2
+    hue: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name, most in (("brightness", 1), ("contrast", 1), ("saturation", 1), ("hue", 0.5)):
+            if not 0 <= getattr(self, name) <= most:
+                raise UserError(f"{name} is {getattr(self, name)}; it must lie between 0 and {most}")
+
+    def __call__(self, images: torch.Tensor, *, generator: torch.Generator | None = None) -> torch.Tensor:
+        if not (self.brightness or self.contrast or self.saturation or self.hue):
+            return images
+        draws = _uniform(images, 4, generator=generator)  # (B, 4) in [−1, 1]
+        strength = torch.tensor([self.brightness, self.contrast, self.saturation, self.hue], device=images.device)
+        brightness, contrast, saturation = (1 + draws * strength)[:, :3, None, None].unbind(1)
+        turn = (draws * strength)[:, 3, None, None] * 2 * math.pi
+        pixels = images.float()
+        luma = torch.tensor(LUMA, device=images.device)
+        grey = (pixels.mean(dim=(1, 3, 4)) @ luma)[:, None, None] * brightness  # (B, 1, 1), of the brightened sample
+        matrix = brightness * contrast * _saturate(saturation, luma) @ _turn(turn)  # (B, 3, 3)
+        changed = torch.einsum("bij,bkjhw->bkihw", matrix, pixels) + ((1 - contrast) * grey)[:, :, None, None]
+        return changed.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def augment(
+    images: torch.Tensor, transforms: Sequence[Transform], *, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """All of them, one after the other."""
+    for transform in transforms:
+        images = transform(images, generator=generator)
+    return images
+
+
+def _saturate(factor: torch.Tensor, luma: torch.Tensor) -> torch.Tensor:
+    """(B, 3, 3): each colour's distance from its grey, times the factor (B, 1, 1)."""
+    one = torch.eye(3, device=factor.device)
+    return factor * one + (1 - factor) * luma.expand(3, 3)
+
+
+def _turn(angle: torch.Tensor) -> torch.Tensor:
+    """(B, 3, 3): colours turned by angle (B, 1, 1) [rad] about the axis of greys, after Rodrigues."""
+    one = torch.eye(3, device=angle.device)
+    third, root = 1 / 3, 1 / math.sqrt(3)
+    cross = torch.tensor([[0, -root, root], [root, 0, -root], [-root, root, 0]], device=angle.device)
+    return angle.cos() * one + angle.sin() * cross + (1 - angle.cos()) * third
+
+
+def _integers(images: torch.Tensor, low: int, high: int, *, generator: torch.Generator | None) -> torch.Tensor:
+    """int64 (B, 2) in [low, high]; drawn where the generator lives, so that a seed means the same on every device."""
+    home = generator.device if generator else images.device
+    return torch.randint(low, high + 1, (len(images), 2), generator=generator, device=home).to(images.device)
+
+
+def _uniform(images: torch.Tensor, count: int, *, generator: torch.Generator | None) -> torch.Tensor:
+    """float32 (B, count) in [−1, 1]."""
+    home = generator.device if generator else images.device
+    return (torch.rand((len(images), count), generator=generator, device=home) * 2 - 1).to(images.device)

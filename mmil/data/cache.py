@@ -1,0 +1,155 @@
+"""Features cached once on disk: a data set beside the first, with feature maps in place of its frames."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmil.contracts import UserError
+from mmil.data.dataset import INDEX, MANIFEST, Dataset
+from mmil.data.layout import Layout
+from mmil.data.members import read_samples
+from mmil.data.progress import progress
+from mmil.data.sample import BLOCK, decode_arrays, encode_json, frame_name
+from mmil.data.shards import END_OF_ARCHIVE, Row, encode_rows, file_sha256, scan, shard_entry, write_atomic
+from mmil.data.windows import decode_image
+
+PLAN = "features.json"  # first in the folder: of which data, by which encoder
+Encode = Callable[[str, np.ndarray], list[np.ndarray]]
+
+
+def write_features(
+    dataset_path: Path | str, out: Path | str, encode: Encode, *, fingerprint: Mapping[str, Any]
+) -> Dataset:
+    """Encode every frame of a data set, shard by shard; a finished cache is opened, an interrupted one resumed.
+
+    encode(camera, uint8 (N, h, w, 3)) gives the N feature maps of each stage, float16 (N, C, h', w'), an episode at a
+    time. `fingerprint` is JSON that changes whenever the features would: the encoder, its weights, its input.
+    """
+    source, out = Dataset.open(dataset_path), Path(out)
+    if not (out / MANIFEST).is_file():
+        plan = _plan(source, fingerprint)
+        with _sole_writer(out, plan):
+            _write_shards(source, out, encode)
+            _finish(source, out, plan)
+    return open_features(out, source=source, fingerprint=fingerprint)
+
+
+def open_features(path: Path | str, *, source: Dataset, fingerprint: Mapping[str, Any] | None = None) -> Dataset:
+    """A finished cache of `source`; refused if made of other data or by another encoder than `fingerprint`."""
+    cache = Dataset.open(path)
+    if "features" not in cache.manifest:
+        raise UserError(f"{path} holds images, not cached features")
+    made = {name: cache.manifest["features"][name] for name in ("source_sha256", "encoder")}
+    asked = _plan(source, made["encoder"] if fingerprint is None else fingerprint)
+    _require_same(made, asked, path)
+    return cache
+
+
+def _plan(source: Dataset, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    return {"source_sha256": file_sha256(source.path / MANIFEST), "encoder": json.loads(json.dumps(fingerprint))}
+
+
+def _require_same(made: Mapping[str, Any], asked: Mapping[str, Any], path: Path | str) -> None:
+    texts = [json.dumps(plan, sort_keys=True) for plan in (made, asked)]
+    if texts[0] != texts[1]:
+        raise UserError(f"{path} caches other features: it was made from {texts[0]}, asked for is {texts[1]}")
+
+
+@contextlib.contextmanager
+def _sole_writer(out: Path, plan: Mapping[str, Any]) -> Iterator[None]:
+    """Claim the folder for these features, and keep everybody else from writing into it meanwhile."""
+    found = sorted(item.name for item in out.iterdir()) if out.is_dir() else []
+    if found and PLAN not in found and found != [".lock"]:
+        raise UserError(f"{out} holds something else: {', '.join(found[:3])}; features go to a new or empty folder")
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{out} is being written by another process") from None
+        if (out / PLAN).is_file():
+            _require_same(json.loads((out / PLAN).read_bytes()), plan, out)
+        else:
+            write_atomic(out / PLAN, encode_json(plan))
+        for stale in out.glob(".*.tmp"):
+            stale.unlink()
+        yield
+
+
+def _write_shards(source: Dataset, out: Path, encode: Encode) -> None:
+    missing = [shard["name"] for shard in source.manifest["shards"] if not (out / shard["name"]).is_file()]
+    rows = [row for row in source.rows if row.shard in missing]
+    with contextlib.closing(progress(rows, "caching features", total=len(rows))) as bar:
+        for name in missing:
+            of_shard = [row for row in rows if row.shard == name]
+            write_atomic(out / name, _shard(source, (next(bar) for _ in of_shard), encode))
+        next(bar, None)
+
+
+def _shard(source: Dataset, rows: Iterable[Row], encode: Encode) -> Iterator[bytes]:
+    shapes: dict[str, Any] = {}
+    for row, sample in read_samples(source.path, rows):
+        arrays = decode_arrays(sample["npz"])
+        features = {}
+        for camera, size in source.spec.cameras.items():
+            frames = np.stack([decode_image(sample[frame_name(camera, i)], size) for i in range(row.steps + 1)])
+            features[camera] = _checked(camera, encode(camera, frames), frames=len(frames))
+        found = {camera: tuple(stage.shape[1:] for stage in stages) for camera, stages in features.items()}
+        if (shapes := shapes or found) != found:
+            raise UserError(f"the encoder gave features of {found} for {row.key}, of {shapes} before")
+        yield _member(f"{row.key}.json", sample["json"])
+        yield _member(f"{row.key}.npz", sample["npz"])
+        for suffix, data in Layout(source.spec, shapes).pack(arrays, features):
+            yield _member(f"{row.key}.{suffix}", data)
+    yield END_OF_ARCHIVE
+
+
+def _checked(camera: str, stages: list[np.ndarray], *, frames: int) -> list[np.ndarray]:
+    for number, stage in enumerate(stages):
+        if stage.dtype != np.float16 or stage.ndim != 4 or len(stage) != frames:
+            raise UserError(f"{camera}, stage {number}: {stage.dtype} {stage.shape} is not float16 ({frames}, C, h, w)")
+        if not np.isfinite(stage).all():
+            raise UserError(f"{camera}, stage {number}: features beyond what float16 holds (±65504), or NaN")
+    return stages
+
+
+def _finish(source: Dataset, out: Path, plan: Mapping[str, Any]) -> None:
+    rows: list[Row] = []
+    for path in source.shard_paths:
+        rows += scan(out / path.name, first=len(rows))
+    if [row.key for row in rows] != [row.key for row in source.rows]:
+        raise UserError(f"{out} holds other episodes than {source.path}; delete it to cache its features again")
+    write_atomic(out / INDEX, encode_rows(rows))
+    manifest = {
+        **source.manifest,
+        "shards": [shard_entry(out / path.name, rows) for path in source.shard_paths],
+        "index_sha256": file_sha256(out / INDEX),
+        "features": {**plan, "cameras": _shapes(source, out, rows[0])},
+    }
+    write_atomic(out / MANIFEST, encode_json(manifest))
+
+
+def _shapes(source: Dataset, out: Path, row: Row) -> dict[str, Any]:
+    """The shapes as they stand in the first sample: also known where nothing was left to encode."""
+    import io
+
+    ((_, sample),) = read_samples(out, [row], want=lambda suffix: suffix.endswith(".npy"))
+    shapes: dict[str, list[Any]] = {camera: [] for camera in source.spec.cameras}
+    for suffix, data in sample.items():
+        if suffix != "rows.npy":
+            shapes[suffix.partition(".")[0]].append(np.load(io.BytesIO(data), allow_pickle=False).shape[1:])
+    return {camera: {"shapes": [list(shape) for shape in stages]} for camera, stages in shapes.items()}
+
+
+def _member(name: str, data: bytes) -> bytes:
+    info = tarfile.TarInfo(name)  # time, user and group 0, mode 0644
+    info.size = len(data)
+    return info.tobuf(tarfile.USTAR_FORMAT) + data + b"\0" * (-len(data) % BLOCK)

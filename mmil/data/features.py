@@ -1,0 +1,152 @@
+"""Windows of cached features, read by (episode, t) straight into the tensors of a batch.
+
+pread and not a memory map: on 2 cores 90 000 reads of two cameras a second against 77 000, and the memory of the
+process stays flat, where a map grows by every page it touches. No shuffle buffer: every order is equally near.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmil.contracts import Batch, UserError
+from mmil.data.dataset import Dataset
+from mmil.data.layout import Layout
+from mmil.data.sentences import Rephrase
+from mmil.data.shards import Row
+from mmil.data.stream import Clock
+from mmil.data.windows import Cut
+
+OPEN_SHARDS = 64  # at most, a process
+
+
+class FeatureWindows(torch.utils.data.Dataset[Batch]):
+    """Every window of some episodes of a cache, numbered; a batch is made of any of them at once."""
+
+    def __init__(
+        self, cache: Dataset, rows: Sequence[Row], *, cut: Cut, clock: Clock, rephrase: Rephrase | None = None
+    ) -> None:
+        self._rows, self._cut = rows, cut
+        self._clock, self._rephrase = clock, rephrase
+        self._layout = Layout.of(cache.manifest)
+        self._ends = np.cumsum([len(cut.times(row.steps)) for row in rows])  # of each episode's numbers
+        self._places = _places(self._layout, rows)  # (episodes, arrays) [bytes]
+        self._files = _Files(cache.path)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def __getitems__(self, numbers: Sequence[int]) -> Batch:
+        """The batch of these windows, in this order."""
+        episodes = np.searchsorted(self._ends, numbers, side="right")
+        starts = np.concatenate([[0], self._ends])[episodes]
+        times = (np.asarray(numbers) - starts) * self._cut.stride
+        where = [(self._rows[e], t) for e, t in zip(episodes.tolist(), times.tolist(), strict=True)]
+        places = self._places[episodes].T.tolist()
+        tensors = []
+        for column, (_, shape, _) in enumerate(self._layout.arrays):
+            ahead = 0 if column else self._cut.future - 1  # rows hold the actions to come as well
+            kind = torch.float16 if column else torch.float32
+            tensor = torch.empty((len(where), self._cut.past + ahead, *shape), dtype=kind)
+            self._fill(tensor, where, places=places[column], ahead=ahead)
+            tensors.append(tensor)
+        return self._batch(tensors, where)
+
+    def _fill(self, tensor: torch.Tensor, where: list[tuple[Row, int]], *, places: list[int], ahead: int) -> None:
+        """Read frames t-K+1 … t+ahead of each window into its slot; repeat the first and last the episode has."""
+        array, past = tensor.numpy(), self._cut.past
+        view, slots, frame = memoryview(array.data).cast("B"), past + ahead, array[0, 0].nbytes
+        for slot, ((row, t), place) in enumerate(zip(where, places, strict=True)):
+            first, stop = max(0, t - past + 1), min(row.steps, t + ahead + 1)
+            begin = first - (t - past + 1)
+            end = begin + stop - first
+            target = view[(slot * slots + begin) * frame : (slot * slots + end) * frame]
+            if os.preadv(self._files.open(row.shard), [target], place + first * frame) != len(target):
+                raise UserError(f"{row.shard} is truncated: it ends inside {row.key}")
+            if begin:
+                array[slot, :begin] = array[slot, begin]
+            if end < slots:
+                array[slot, end:] = array[slot, end - 1]
+
+    def _batch(self, tensors: list[torch.Tensor], where: list[tuple[Row, int]]) -> Batch:
+        rows, *maps = tensors
+        past, columns, left = self._cut.past, self._layout.columns, iter(maps)
+        times, steps = torch.tensor([[t, row.steps] for row, t in where]).T
+        signals = {name: rows[:, :past, columns[f"signals/{name}"]] for name in self._layout.spec.signals}
+        return Batch(
+            images={camera: [next(left) for _ in shapes] for camera, shapes in self._layout.shapes.items()},
+            signals={name: _shaped(signals[name], shape) for name, shape in self._layout.spec.signals.items()},
+            instruction=[self._sentence(row, t) for row, t in where],
+            actions=rows[:, past - 1 :, columns[self._cut.target]],
+            valid=(times[:, None] + torch.arange(self._cut.future)) < steps[:, None],
+        )
+
+    def _sentence(self, row: Row, t: int) -> str:
+        if self._rephrase is None:
+            return row.instruction
+        epoch, _ = self._clock.now
+        return self._rephrase(row.goal, row.instruction, key=row.key, t=t, epoch=epoch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """The batches of an epoch as lists of window numbers; this rank's share of an order all ranks agree on."""
+
+    windows: int
+    batch_size: int
+    clock: Clock
+    shuffled: bool
+    seed: int = 0
+    rank: int = 0
+    ranks: int = 1
+
+    def __iter__(self) -> Iterator[list[int]]:
+        numbers = np.arange(self.windows)
+        if self.shuffled:
+            numbers = np.random.default_rng([self.seed, *self.clock.now]).permutation(numbers)
+        share = numbers[self.rank :: self.ranks]
+        for start in range(0, len(share), self.batch_size):
+            yield share[start : start + self.batch_size].tolist()
+
+    def __len__(self) -> int:
+        return -(-len(range(self.rank, self.windows, self.ranks)) // self.batch_size)
+
+
+class _Files:
+    """Descriptors of the shards used last; a copy in another process starts with none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: OrderedDict[str, int] = OrderedDict()
+
+    def __reduce__(self) -> tuple[type[_Files], tuple[Path]]:
+        return _Files, (self._folder,)
+
+    def open(self, shard: str) -> int:
+        if shard in self._open:
+            self._open.move_to_end(shard)
+            return self._open[shard]
+        if len(self._open) >= OPEN_SHARDS:
+            os.close(self._open.popitem(last=False)[1])
+        self._open[shard] = os.open(self._folder / shard, os.O_RDONLY)
+        return self._open[shard]
+
+    def __del__(self) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+
+def _places(layout: Layout, rows: Sequence[Row]) -> np.ndarray:
+    known = {steps: layout.places(steps) for steps in {row.steps for row in rows}}
+    return np.array([[row.offset + row.size - place for place in known[row.steps]] for row in rows], dtype=np.int64)
+
+
+def _shaped(flat: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """(B, K, D) → (B, K, *shape), still a view of the rows."""
+    return flat.unflatten(-1, shape) if shape else flat.squeeze(-1)

@@ -1,0 +1,246 @@
+"""WindowData: a data set on disk as batches of windows, from images or from cached features."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+from weakref import WeakSet
+
+import torch
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from mmil.contracts import Batch, Goal, Spec, UserError
+from mmil.data.augment import Transform, augment
+from mmil.data.cache import open_features
+from mmil.data.dataset import Dataset
+from mmil.data.features import FeatureWindows, Order
+from mmil.data.layout import Layout
+from mmil.data.loader import WindowLoader
+from mmil.data.ring import Ring
+from mmil.data.sentences import Rephrase, number, read_sentences
+from mmil.data.shards import Row
+from mmil.data.stats import Stats, compute
+from mmil.data.stream import Clock, Stream
+from mmil.data.windows import Cut
+
+
+class WindowData(LightningDataModule):
+    """Windows of a data set, shuffled anew each epoch. The same seed, epoch and number of workers: the same batches.
+
+    path: the data set; cache: its features (write_features), to be read in place of images.
+    past, future: K and H. stride: a window at every n-th t. target: learn the expert's labels or what was executed.
+    workers: processes that read, 0 reads in this one; None: 2 for images, 0 for cached features, which take longer to
+    hand over than to read. shuffle_buffer: encoded windows that each worker mixes; cached ones are mixed as a whole.
+    validation: the share of episodes held out, chosen by their keys.
+    resample_sentences: at each reading of a training window, another sentence of its goal.
+    resampled: draw shards with replacement, for fewer shards than ranks. augment: for training images, on the device.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: Path,
+        cache: Path | None = None,
+        batch_size: int = 64,
+        past: int = 1,
+        future: int = 8,
+        stride: int = 1,
+        target: Literal["labels", "actions"] = "labels",
+        workers: int | None = None,
+        shuffle_buffer: int = 2000,
+        resampled: bool = False,
+        validation: float = 0.05,
+        resample_sentences: bool = True,
+        augment: Sequence[Transform] = (),
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        workers = (0 if cache else 2) if workers is None else workers
+        _check(batch_size=(batch_size, 1), workers=(workers, 0), shuffle_buffer=(shuffle_buffer, 0))
+        if not 0 <= validation < 1:
+            raise UserError(f"validation is {validation}; it is a share of the episodes, at least 0 and below 1")
+        if cache and augment:
+            raise UserError("cached features cannot be augmented: leave out either cache or augment")
+        self.cut = Cut(past=past, future=future, stride=stride, target=target)
+        self.path, self.cache, self.batch_size, self.workers = Path(path), cache, batch_size, workers
+        self.shuffle_buffer, self.resampled, self.validation = shuffle_buffer, resampled, validation
+        self.resample_sentences, self.transforms, self.seed = resample_sentences, tuple(augment), seed
+        self._loaders: WeakSet[WindowLoader] = WeakSet()
+        self._epoch = 0  # the next one
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the data set; cheap, and again does nothing."""
+        if not self.training_rows:
+            raise UserError(f"{self.path}: nothing to train on; {len(self.held_out_rows)} episodes are for validation")
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        return Dataset.open(self.path)
+
+    @cached_property
+    def features(self) -> Dataset | None:
+        """The cache, once it is known to be of this data set."""
+        return open_features(self.cache, source=self.dataset) if self.cache else None
+
+    @property
+    def spec(self) -> Spec:
+        return self.dataset.spec
+
+    @cached_property
+    def sentences(self) -> dict[Goal, tuple[str, ...]]:
+        """Every goal of the data set with the sentences it is trained with."""
+        return read_sentences(self.dataset.manifest)
+
+    @cached_property
+    def stats(self) -> Stats:
+        """Of the training episodes; computed when first asked for."""
+        return compute(self.dataset, rows=self.training_rows)
+
+    @property
+    def training_rows(self) -> list[Row]:
+        return self._of(self.dataset, training=True)
+
+    @property
+    def held_out_rows(self) -> list[Row]:
+        return self._of(self.dataset, training=False)
+
+    def train_dataloader(self) -> WindowLoader:
+        return self._loader(training=True)
+
+    def val_dataloader(self) -> WindowLoader | list[Any]:
+        return self._loader(training=False) if self.held_out_rows else []
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Augment the images of a training batch, where the training runs."""
+        if self.transforms and self.trainer is not None and self.trainer.training:
+            draws = number(self.seed, "augment", self.trainer.global_rank, self.trainer.global_step) >> 1
+            generator = torch.Generator().manual_seed(draws)
+            batch.images = {
+                camera: augment(images, self.transforms, generator=generator) for camera, images in batch.images.items()
+            }
+        return batch
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epoch": self._epoch}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        self._epoch = state_dict["epoch"]
+
+    def teardown(self, stage: str | None = None) -> None:
+        """End the workers."""
+        while self._loaders:
+            self._loaders.pop().close()
+
+    def _of(self, dataset: Dataset, *, training: bool) -> list[Row]:
+        """Sentences that are held out are not learnt from, whatever the key says."""
+        rows = [row for row in dataset.rows if row.split == "train" or not training]
+        return [row for row in rows if held_out(row.key, share=self.validation) != training]
+
+    def _loader(self, *, training: bool) -> WindowLoader:
+        rows = self._of(self.features or self.dataset, training=training)
+        workers = self._useful_workers(rows, training=training)
+        rephrase = Rephrase(sentences=self.sentences, seed=self.seed) if training and self.resample_sentences else None
+        clock, ring = Clock(), Ring(workers=workers, size=self.batch_size * self._window_bytes())
+        read = self._feature_loader if self.features else self._image_loader
+        loader = read(rows, training=training, rephrase=rephrase, workers=workers, clock=clock, ring=ring)
+        windows, whole = sum(len(self.cut.times(row.steps)) for row in rows), self.batch_size * self._ranks()
+        length = max(1, windows // whole) if training else -(-windows // whole)
+        begin = self._begin_epoch if training else lambda: 0
+        found = WindowLoader(loader, clock=clock, ring=ring, length=length, batch_size=self.batch_size, begin=begin)
+        self._loaders.add(found)
+        return found
+
+    def _image_loader(
+        self, rows: Sequence[Row], *, training: bool, rephrase: Rephrase | None, workers: int, clock: Clock, ring: Ring
+    ) -> DataLoader:
+        stream = Stream(
+            folder=self.path,
+            rows=rows,
+            spec=self.spec,
+            cut=self.cut,
+            batch_size=self.batch_size,
+            shuffle_buffer=self.shuffle_buffer if training else 0,
+            resampled=self.resampled and training,
+            rephrase=rephrase,
+            seed=self.seed,
+            rank=self._rank(),
+            ranks=self._ranks(),
+            clock=clock,
+            ring=ring,
+        )
+        return DataLoader(stream.pipeline(), batch_size=None, num_workers=workers, persistent_workers=workers > 0)
+
+    def _feature_loader(
+        self, rows: Sequence[Row], *, training: bool, rephrase: Rephrase | None, workers: int, clock: Clock, ring: Ring
+    ) -> DataLoader:
+        assert self.features is not None
+        windows = FeatureWindows(self.features, rows, cut=self.cut, clock=clock, rephrase=rephrase)
+        order = Order(
+            windows=len(windows),
+            batch_size=self.batch_size,
+            clock=clock,
+            shuffled=training,
+            seed=self.seed,
+            rank=self._rank(),
+            ranks=self._ranks(),
+        )
+        return DataLoader(
+            windows,
+            batch_sampler=order,
+            collate_fn=ring.pack,  # type: ignore[arg-type]  # __getitems__ gives a batch and no list
+            num_workers=workers,
+            persistent_workers=workers > 0,
+        )
+
+    def _useful_workers(self, rows: Sequence[Row], *, training: bool) -> int:
+        """Workers that have something to read; images are shared out by the shard, and each rank needs one."""
+        shards, ranks = len({row.shard for row in rows}), self._ranks()
+        if self.features or (self.resampled and training):
+            return self.workers
+        if training and shards < ranks:
+            raise UserError(
+                f"{shards} shards cannot be shared by {ranks} ranks: generate with fewer episodes_per_shard, "
+                "use fewer ranks, or set resampled: true"
+            )
+        if training and shards // ranks < self.workers:
+            warnings.warn(f"{self.path} has shards for {shards // ranks} of {self.workers} workers", stacklevel=4)
+        return min(self.workers, max(1, shards // ranks))
+
+    def _window_bytes(self) -> int:
+        """At least what a window takes in a batch, where its arrays are padded to multiples of 64 bytes."""
+        if self.features:
+            images = sum(
+                math.prod(shape) * kind.itemsize for _, shape, kind in Layout.of(self.features.manifest).arrays
+            )
+        else:
+            images = sum(math.prod(shape) for shape in self.spec.cameras.values())
+        signals = sum(4 * math.prod(shape) + 64 for shape in self.spec.signals.values())
+        return self.cut.past * (images + signals) + self.cut.future * (4 * len(self.spec.action) + 1) + 1024
+
+    def _begin_epoch(self) -> int:
+        """The trainer's epoch, or the one after the last where nobody else counts."""
+        epoch = self._epoch if self.trainer is None else self.trainer.current_epoch
+        self._epoch = epoch + 1
+        return epoch
+
+    def _rank(self) -> int:
+        return 0 if self.trainer is None else self.trainer.global_rank
+
+    def _ranks(self) -> int:
+        return 1 if self.trainer is None else self.trainer.world_size
+
+
+def held_out(key: str, *, share: float) -> bool:
+    """Whether an episode is for validation: decided by its key alone, so it stays there when others are added."""
+    return number("validation", key) < share * 2**64
+
+
+def _check(**least: tuple[int, int]) -> None:
+    for name, (value, lowest) in least.items():
+        if value < lowest:
+            raise UserError(f"{name} is {value}; it must be at least {lowest}")

@@ -1,0 +1,110 @@
+"""The road from shards of images to batches, as a webdataset pipeline.
+
+shards (shuffled) → a rank's → a worker's → encoded episodes → windows (shuffled, still encoded) → decoded batches.
+The order depends on the seed, the epoch and the number of ranks and workers, and on nothing else.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import torch
+import webdataset as wds
+from torch.utils.data import get_worker_info
+
+from mmil.contracts import Batch, Spec
+from mmil.data.members import read_samples
+from mmil.data.ring import Parcel, Ring
+from mmil.data.sentences import Rephrase
+from mmil.data.shards import Row
+from mmil.data.windows import Cut, Window, collate, cut_windows
+
+
+class Clock:
+    """Which epoch it is, and which time through the data within it; workers that are running see it change."""
+
+    def __init__(self) -> None:
+        self._now = torch.zeros(2, dtype=torch.int64).share_memory_()
+
+    @property
+    def now(self) -> tuple[int, int]:
+        epoch, lap = self._now.tolist()
+        return epoch, lap
+
+    def set(self, epoch: int, lap: int) -> None:
+        self._now[0], self._now[1] = epoch, lap
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """A picklable pipeline over some episodes of a data set; workers each run one."""
+
+    folder: Path
+    rows: Sequence[Row]
+    spec: Spec
+    cut: Cut
+    batch_size: int
+    shuffle_buffer: int = 0  # windows; 0: the order of the shards
+    resampled: bool = False  # every worker draws shards with replacement
+    rephrase: Rephrase | None = None
+    seed: int = 0
+    rank: int = 0
+    ranks: int = 1
+    clock: Clock = field(default_factory=Clock)
+    ring: Ring | None = None
+
+    def pipeline(self) -> wds.DataPipeline:
+        """Batches of one lap; a worker's last one may be smaller than the others."""
+        split = [] if self.resampled else [self._of_this_rank, wds.split_by_worker]
+        return wds.DataPipeline(self._shards, *split, self._windows, self._shuffled, self._batches)
+
+    def _shards(self) -> Iterator[list[Row]]:
+        shards: dict[str, list[Row]] = {}
+        for row in self.rows:
+            shards.setdefault(row.shard, []).append(row)
+        order = list(shards.values())
+        if self.resampled:
+            draw = self._random("shards", self.rank, _worker())
+            yield from (draw.choice(order) for _ in range(self._shards_a_worker(len(order))))
+            return
+        if self.shuffle_buffer:
+            self._random("shards").shuffle(order)
+        yield from order
+
+    def _shards_a_worker(self, shards: int) -> int:
+        info = get_worker_info()
+        return -(-shards // (self.ranks * (info.num_workers if info else 1)))
+
+    def _of_this_rank(self, shards: Iterable[list[Row]]) -> Iterator[list[Row]]:
+        return islice(shards, self.rank, None, self.ranks)  # told, not looked up: a spawned worker knows no ranks
+
+    def _windows(self, shards: Iterable[list[Row]]) -> Iterator[Window]:
+        for rows in shards:
+            for row, sample in read_samples(self.folder, rows):
+                yield from cut_windows(row, sample, cut=self.cut, spec=self.spec)
+
+    def _shuffled(self, windows: Iterator[Window]) -> Iterator[Window]:
+        size = self.shuffle_buffer
+        if not size:
+            return windows
+        draw = self._random("windows", self.rank, _worker())
+        return wds.shuffle(size, initial=size, rng=draw)(windows)
+
+    def _batches(self, windows: Iterator[Window]) -> Iterator[Batch | Parcel]:
+        epoch, _ = self.clock.now
+        while group := list(islice(windows, self.batch_size)):
+            batch = collate(group, spec=self.spec, rephrase=self.rephrase, epoch=epoch)
+            yield self.ring.pack(batch) if self.ring else batch
+
+    def _random(self, *what: object) -> random.Random:
+        epoch, lap = self.clock.now
+        return random.Random(":".join(map(str, (self.seed, epoch, lap, *what))))
+
+
+def _worker() -> int:
+    info = get_worker_info()
+    return info.id if info else 0

@@ -1,0 +1,9 @@
+"""Modality → tokens (B, N, D); the only home of timm and transformers."""
+
+from mmil.encoders.fusion import FilmFusion
+from mmil.encoders.language import TextTokens
+from mmil.encoders.signals import SignalTokens
+from mmil.encoders.vision import TimmVision
+from mmil.encoders.wrench import WrenchTokens
+
+__all__ = ["FilmFusion", "SignalTokens", "TextTokens", "TimmVision", "WrenchTokens"]

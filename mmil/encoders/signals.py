@@ -1,0 +1,44 @@
+"""Joint positions, the hand's pose and other numbers of an instant to one token an observation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import torch
+from torch import nn
+
+from mmil.contracts import Spec, UserError
+
+
+class SignalTokens(nn.Module):
+    """An MLP over the named signals, side by side; `dropout` hides all of them from a sample now and then."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        names: Sequence[str] = ("joint_pos", "eef_pos_world", "eef_quat_xyzw", "gripper_pos"),
+        width: int = 64,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        unknown = [name for name in names if name not in spec.signals]
+        if unknown:
+            raise UserError(f"no signal {', '.join(unknown)} in the data; there are {', '.join(spec.signals)}")
+        self.names, self.dropout = tuple(names), dropout
+        size = sum(prod(spec.signals[name]) for name in names)
+        self.net = nn.Sequential(nn.Linear(size, width), nn.GELU(), nn.Linear(width, width))
+
+    def forward(self, signals: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """(B, K, width) of normalised {name: (B, K, …)}."""
+        values = torch.cat([signals[name].flatten(2) for name in self.names], dim=-1)
+        return self.net(hide(values, self.dropout if self.training else 0.0))
+
+
+def hide(values: torch.Tensor, share: float) -> torch.Tensor:
+    """Zero (the mean, in network units) for that share of the samples (B, …)."""
+    if not share:
+        return values
+    shown = torch.rand(len(values), device=values.device) >= share
+    return values * shown.view(-1, *[1] * (values.dim() - 1))

@@ -1,0 +1,157 @@
+"""Pictures to tokens through any timm model, frozen or fine-tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mmil.contracts import Spec, UserError
+from mmil.encoders.folding import fold_batchnorms
+from mmil.encoders.sources import VISION_PACKAGE, fingerprint, only_file, package_folder
+
+PACKAGED = "tf_efficientnet_lite0"  # the model whose weights come with an installed package
+AT_ONCE = 8  # images a frozen backbone sees together: what it computes stays in the processor's cache, twice the speed
+Maps = list[torch.Tensor]  # one (N, C, h', w') a stage
+
+
+class TimmVision(nn.Module):
+    """Stages of a timm model, brought to one grid and projected to `width`: a token a cell.
+
+    name: of a timm model. weights: None for the packaged ones (tf_efficientnet_lite0), a local file or folder of
+    weights, "hub" to let timm download, "random" for none. stages: indices of its intermediate maps; tokens lie on
+    the grid of the finest. frozen: no gradient to the pretrained part, whose maps may then be cached on disk.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        name: str = PACKAGED,
+        weights: str | None = None,
+        stages: Sequence[int] = (2, 3),
+        width: int = 64,
+        frozen: bool = True,
+    ) -> None:
+        super().__init__()
+        self.name, self.stages, self.frozen, self.width = name, sorted(stages), frozen, width
+        self.cameras = tuple(spec.cameras)
+        self.backbone = load_backbone(name, weights)
+        config = self.backbone.pretrained_cfg
+        if frozen:
+            fold_batchnorms(self.backbone)
+        self.backbone.requires_grad_(not frozen).to(memory_format=torch.channels_last)
+        self.register_buffer("mean", torch.tensor(config["mean"]).view(3, 1, 1) * 255)
+        self.register_buffer("std", torch.tensor(config["std"]).view(3, 1, 1) * 255)
+        sizes = {camera: self._shapes(shape) for camera, shape in spec.cameras.items()}
+        self.grids = {camera: tuple(shapes[0][1:]) for camera, shapes in sizes.items()}
+        channels = sum(shape[0] for shape in sizes[self.cameras[0]])
+        self.norms = nn.ModuleList(nn.GroupNorm(1, shape[0]) for shape in sizes[self.cameras[0]])
+        self.project = nn.ModuleDict({camera: nn.Linear(channels, width) for camera in self.cameras})
+        self.place = nn.ParameterDict(
+            {camera: nn.Parameter(0.02 * torch.randn(h * w, width)) for camera, (h, w) in self.grids.items()}
+        )
+
+    def maps(self, images: torch.Tensor) -> Maps:
+        """Of uint8 or float images (N, 3, h, w) in 0..255: one (N, C, h', w') a stage, from fine to coarse."""
+        if not self.frozen:
+            return self._backbone_maps(images)
+        with torch.no_grad():
+            parts = [self._backbone_maps(part) for part in images.split(AT_ONCE)]
+        return [torch.cat(stage) for stage in zip(*parts, strict=True)] if len(parts) > 1 else parts[0]
+
+    def forward(self, images: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+        """{camera: (B, K, N, width)} of {camera: uint8 (B, K, 3, h, w)}, or of cached maps [(B, K, C, h', w'), …]."""
+        return {camera: self._tokens(camera, images[camera]) for camera in self.cameras}
+
+    def encode(self, images: torch.Tensor) -> Maps:
+        """What a cache holds of uint8 (N, 3, h, w): the maps as float16, without gradient."""
+        with torch.inference_mode():
+            return [found.half() for found in self.maps(images)]
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Changes whenever the maps would."""
+        return {"encoder": "TimmVision", "name": self.name, "stages": self.stages, "sha256": fingerprint(self.backbone)}
+
+    def train(self, mode: bool = True) -> TimmVision:
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()  # a frozen model keeps its batch statistics
+        return self
+
+    def _tokens(self, camera: str, images: Any) -> torch.Tensor:
+        cached = isinstance(images, list)
+        batch, past = (images[0] if cached else images).shape[:2]
+        maps = [stage.flatten(0, 1).float() for stage in images] if cached else self.maps(images.flatten(0, 1))
+        grid = self.grids[camera]
+        scaled = [
+            stage if stage.shape[2:] == grid else F.interpolate(stage, size=grid, mode="bilinear")
+            for stage in (norm(found) for norm, found in zip(self.norms, maps, strict=True))
+        ]
+        tokens = torch.cat(scaled, dim=1).flatten(2).transpose(1, 2)  # (B·K, N, C)
+        return (self.project[camera](tokens) + self.place[camera]).unflatten(0, (batch, past))  # (B, K, N, width)
+
+    def _backbone_maps(self, images: torch.Tensor) -> Maps:
+        scaled = ((images.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        return list(
+            self.backbone.forward_intermediates(scaled, indices=self.stages, stop_early=True, intermediates_only=True)
+        )
+
+    @torch.inference_mode()
+    def _shapes(self, image: tuple[int, int, int]) -> list[torch.Size]:
+        height, width, _ = image
+        was_training = self.backbone.training
+        self.backbone.eval()
+        try:
+            found = self.backbone.forward_intermediates(
+                torch.zeros(1, 3, height, width), indices=self.stages, stop_early=True, intermediates_only=True
+            )
+        except (IndexError, AssertionError, ValueError) as error:
+            raise UserError(f"{self.name} has no stages {self.stages}: {error}") from None
+        self.backbone.train(was_training)
+        return [stage.shape[1:] for stage in found]
+
+
+def load_backbone(name: str, weights: str | None) -> nn.Module:
+    """A timm model with its pretrained weights."""
+    import timm
+
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name.split('_')[0].split('.')[0]}*")[:8] or ["resnet18", PACKAGED]
+        raise UserError(f"timm has no model {name!r}; it has {', '.join(near)}, …")
+    if weights is None and name != PACKAGED:
+        raise UserError(f"no weights of {name} are installed, only of {PACKAGED}; give a local file, 'hub' or 'random'")
+    try:
+        if weights == "hub":
+            return timm.create_model(name, pretrained=True).eval()
+        model = timm.create_model(name, pretrained=False).eval()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(f"{name} could not be loaded ({type(error).__name__}); give a local file as `weights`") from None
+    if weights != "random":
+        path = only_file(package_folder(VISION_PACKAGE), "*.pth") if weights is None else Path(weights)
+        _load_weights(model, path, by_order=weights is None)
+    return model
+
+
+def _load_weights(model: nn.Module, path: Path, *, by_order: bool) -> None:
+    if path.is_dir():
+        path = path / "model.safetensors"
+    if not path.is_file():
+        raise UserError(f"no weights at {path}; give a .safetensors or .pth file, or a folder with model.safetensors")
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        found = load_file(path)
+    else:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    own = model.state_dict()
+    if by_order:  # the package names the same layers otherwise, in the same order
+        found = dict(zip(own, found.values(), strict=True))
+    wrong = [name for name, tensor in own.items() if name not in found or found[name].shape != tensor.shape]
+    if wrong:
+        raise UserError(f"{path} holds other weights: {len(wrong)} of {len(own)} tensors do not fit, as {wrong[0]}")
+    model.load_state_dict(found, strict=False)

@@ -1,0 +1,99 @@
+"""`mmil evaluate`: which suites, of which run, with whose sentences."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mmil.config import build_scene
+from mmil.contracts import UserError
+from mmil.evaluation.suites import Suite, load_suite, suite_names
+from mmil.evaluation.trials import Stage, evaluate_suites, weights_sha256
+from mmil.language.grammar import Grammar
+from mmil.language.instructions import load_instructions
+from mmil.run import RunFolder, commit
+
+
+def evaluate(
+    run: Path,
+    *,
+    suite: str = "all",
+    trials: int = 100,
+    workers: int | None = None,
+    seed: int = 0,
+    execute: int = 4,
+    horizon: int | None = None,
+    instructions: Path | None = None,
+    out: Path | None = None,
+    command: str = "",
+) -> dict[str, dict[str, Any]]:
+    """Trials of the run's policy in a suite, or in all of them; summaries by suite.
+
+    execute: actions of each predicted chunk before it looks again. instructions: YAML of your own sentences, verb →
+    templates. out: where trials.jsonl and summary.json go, RUN/evaluation/SUITE unless given.
+    """
+    folder = RunFolder.open(run)
+    if trials < 1:
+        raise UserError(f"{trials} trials; at least 1 is needed")
+    own = load_instructions(instructions, Grammar.load().verbs) if instructions else None
+    suites = [load_suite(name) for name in (suite_names() if suite == "all" else [suite])]
+    if own:
+        suites = [replace(one, layouts=one.layouts or one.name, name=f"{one.name}-{instructions.stem}") for one in suites]
+    where = {one.name: _place(one, folder, out, several=len(suites) > 1) for one in suites}
+    about = {
+        "command": command,
+        "mmil_commit": commit(),
+        "weights_sha256": weights_sha256(folder.path),
+        "execute": execute,
+        "instructions": str(instructions) if instructions else None,
+    }
+    asked = {"n": trials, "seed": seed, "weights_sha256": about["weights_sha256"], "execute": execute}
+    done = {} if own else {one.name: _finished(where[one.name], asked) for one in suites}
+    left = [one for one in suites if not done.get(one.name)]
+    data = folder.data["config"]
+    stage = Stage(
+        actor=partial(load_runner, folder.path, execute),
+        scene=build_scene,
+        config=data["scene"],
+        spec=folder.spec,
+        horizon=horizon or data["horizon"],
+        own=own,
+    )
+    made = evaluate_suites(left, stage, trials=trials, seed=seed, workers=workers, out=where, about=about)
+    return {one.name: made.get(one.name) or done[one.name] for one in suites}
+
+
+def load_runner(path: Path, execute: int) -> Any:
+    """The run's policy as an actor, on one thread: the workers share the cores."""
+    import torch
+
+    from mmil.run import load_policy
+    from mmil.runner import Runner
+
+    torch.set_num_threads(1)
+    return Runner(load_policy(path), execute=execute)
+
+
+def _place(suite: Suite, folder: RunFolder, out: Path | None, *, several: bool) -> Path:
+    if out is None:
+        return folder.path / "evaluation" / suite.name
+    place = out / suite.name if several else out
+    strangers = [item.name for item in place.iterdir() if item.name not in _OWN] if place.is_dir() else []
+    if strangers or (place.exists() and not place.is_dir()):
+        raise UserError(f"{place} holds something else: {', '.join(strangers[:3])}; name a new or empty folder")
+    return place
+
+
+_OWN = ("trials.jsonl", "summary.json", "videos")
+
+
+def _finished(place: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
+    """The summary that is there, if it is of these very trials."""
+    try:
+        there = json.loads((place / "summary.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return there if all(there.get(key) == value for key, value in asked.items()) else None

@@ -1,0 +1,192 @@
+"""`mmil evaluate`: trials of a run's policy in parallel, judged from privileged state; trials.jsonl and summary.json."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmil import parallel
+from mmil.contracts import Actor, Outcome, Scene, Spec, State, Trial, UserError
+from mmil.data.shards import file_sha256, write_atomic
+from mmil.evaluation.statistics import summarise
+from mmil.evaluation.suites import Suite, choose
+from mmil.evaluation.video import write_video
+from mmil.language.grammar import Grammar
+from mmil.rollout import play
+
+VIDEOS = {"success": 2, "wrong_object": 2, "dropped": 2, "missed": 2, "timeout": 2}  # at most, a suite
+Told = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One trial to run; with a `video`, its frames are kept there."""
+
+    suite: Suite
+    seed: int
+    video: Path | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What every worker builds for itself: the policy once, a scene for each band of cameras."""
+
+    actor: Callable[[], Actor]
+    scene: Callable[[Mapping[str, Any]], Scene]
+    config: Mapping[str, Any]  # of the scene the data were made in
+    spec: Spec
+    horizon: int
+    own: Told | None
+
+    def __call__(self) -> _Worker:
+        return _Worker(self)
+
+
+class _Worker:
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.actor, self.grammar = stage, stage.actor(), Grammar.load()
+        self._scenes: dict[str, Scene] = {}
+
+    def scene(self, suite: Suite) -> Scene:
+        if suite.cameras not in self._scenes:
+            scene = self.stage.scene(suite.scene_config(self.stage.config))
+            scene.spec.require(self.stage.spec, mine="the scene", theirs="the policy's Spec")
+            self._scenes[suite.cameras] = scene
+        return self._scenes[suite.cameras]
+
+    def run(self, request: Request) -> Trial:
+        begun, suite, scene = time.monotonic(), request.suite, self.scene(request.suite)
+        drawn = scene.reset(request.seed).state.goal
+        goal, sentence = choose(
+            suite, seed=request.seed, drawn=drawn, goals=scene.goals, grammar=self.grammar, own=self.stage.own
+        )
+        frames: dict[str, list[np.ndarray]] = {camera: [] for camera in scene.spec.cameras} if request.video else {}
+        steps = -1
+        for turn in play(
+            scene, self.actor, seed=request.seed, horizon=self.stage.horizon, goal=goal, instruction=sentence
+        ):
+            steps += 1
+            for camera, kept in frames.items():
+                kept.append(turn.step.observation.images[camera])
+        if request.video:
+            stacked = {camera: np.stack(kept) for camera, kept in frames.items()}
+            write_video(request.video, stacked, control_hz=scene.spec.control_hz)
+        outcome: Outcome = turn.outcome or "timeout"
+        return Trial(
+            suite=suite.name,
+            goal=goal,
+            instruction=sentence,
+            seed=request.seed,
+            outcome=outcome,
+            steps=steps,
+            taken=taken(turn.step.state),
+            seconds=round(time.monotonic() - begun, 3),
+        )
+
+    def close(self) -> None:
+        for scene in self._scenes.values():
+            scene.close()
+
+
+def taken(state: State) -> str | None:
+    """The thing in the hand."""
+    return next((str(body.thing) for body in state.bodies if body.held), None)
+
+
+def run_trial(worker: _Worker, request: Request) -> Trial:
+    return worker.run(request)
+
+
+def evaluate_suites(
+    suites: Sequence[Suite],
+    stage: Stage,
+    *,
+    trials: int,
+    seed: int,
+    workers: int | None,
+    out: Mapping[str, Path],
+    about: Mapping[str, Any],
+) -> dict[str, dict[str, Any]]:
+    """Run every suite's trials, write them under out[name], and return the summaries."""
+    requests = [Request(suite, suite.seed(seed, index)) for suite in suites for index in range(trials)]
+    begun = time.monotonic()
+    done = _run(requests, stage, workers=workers, doing="trials")
+    seconds = time.monotonic() - begun
+    filmed = [
+        replace(request, video=out[request.suite.name] / "videos" / f"{request.seed}-{outcome}.mp4")
+        for request, outcome in _worth_watching(requests, done)
+    ]
+    again = _run(filmed, stage, workers=workers, doing="films")
+    for request, trial in again.items():
+        if trial.outcome != done[replace(request, video=None)].outcome:
+            raise UserError(f"trial {trial.seed} of {trial.suite} ended otherwise when it was run again for its film")
+    summaries = {}
+    for suite in suites:
+        ended = [done[request] for request in requests if request.suite == suite]
+        summaries[suite.name] = summarise(
+            ended,
+            suite=suite.name,
+            seed=seed,
+            workers=workers or parallel.available_cores(),
+            seconds=round(seconds * len(ended) / max(1, len(requests)), 1),
+            scene=suite.scene_config(stage.config),
+            **about,
+        )
+        _write(out[suite.name], ended, summaries[suite.name])
+    return summaries
+
+
+def _run(requests: Iterable[Request], stage: Stage, *, workers: int | None, doing: str) -> dict[Request, Trial]:
+    from mmil.evaluation.progress import trial_bar
+
+    requests = list(requests)
+    done: dict[Request, Trial] = {}
+    if not requests:
+        return done
+    env = parallel.simulation_env()
+    with (
+        trial_bar(doing, total=len(requests)) as advance,
+        closing(parallel.run(run_trial, requests, make=stage, workers=workers, env=env, name=_name)) as work,
+    ):
+        for request, trial in work:
+            done[request] = trial
+            advance(trial)
+    return done
+
+
+def _name(request: Request) -> str:
+    return f"trial {request.seed} of {request.suite.name}"
+
+
+def _worth_watching(requests: Sequence[Request], done: Mapping[Request, Trial]) -> list[tuple[Request, Outcome]]:
+    """The first few of every outcome of every suite."""
+    left = {(request.suite.name, outcome): count for request in requests for outcome, count in VIDEOS.items()}
+    chosen = []
+    for request in requests:
+        key = (request.suite.name, done[request].outcome)
+        if left[key] > 0:
+            left[key] -= 1
+            chosen.append((request, done[request].outcome))
+    return chosen
+
+
+def _write(folder: Path, trials: Sequence[Trial], summary: Mapping[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {f"{trial.seed}-{trial.outcome}.mp4" for trial in trials}
+    for film in (folder / "videos").glob("*.mp4"):
+        if film.name not in kept:
+            film.unlink()  # of an earlier evaluation
+    write_atomic(folder / "trials.jsonl", "".join(json.dumps(t.to_json()) + "\n" for t in trials).encode())
+    write_atomic(folder / "summary.json", json.dumps(summary, indent=1).encode() + b"\n")
+
+
+def weights_sha256(run: Path) -> str:
+    """Which weights a summary is about."""
+    return file_sha256(run / "model.safetensors")

@@ -1,0 +1,40 @@
+"""Demonstrations that show how to recover: executed actions stray, labels stay the expert's answer (DART, Laskey 2017)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmil.contracts import Actor, Observation, State
+
+
+class Disturbed(Actor):
+    """An actor whose executed actions sway a little all the time and are pushed aside now and then.
+
+    sway: standard deviation of a slowly changing offset on the motion axes. push: chance a step that a push begins,
+    which overrides the motion for 2–`longest` steps; half of the pushes also let go of or close the hand.
+    """
+
+    def __init__(self, actor: Actor, *, sway: float = 0.1, push: float = 0.03, longest: int = 6) -> None:
+        self.actor, self.sway, self.push, self.longest = actor, sway, push, longest
+
+    def reset(self, seed: int) -> None:
+        self.actor.reset(seed)
+        self._rng = np.random.default_rng([seed, 1])
+        self._offset = self.sway * self._rng.standard_normal(6)
+        self._pushed, self._left = np.zeros(7), 0
+
+    def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
+        action = self.actor.act(observation, state).copy()
+        rng = self._rng
+        self._offset = 0.8 * self._offset + 0.6 * self.sway * rng.standard_normal(6)
+        if self._left == 0 and rng.random() < self.push:
+            self._left = int(rng.integers(2, self.longest + 1))
+            self._pushed[:3] = rng.uniform(-1, 1, 3)
+            self._pushed[3:6] = 0.3 * rng.uniform(-1, 1, 3)
+            self._pushed[6] = rng.choice([-1.0, 0.0, 0.0, 1.0])
+        if self._left:
+            self._left -= 1
+            hand = self._pushed[6] or action[6]
+            return np.append(self._pushed[:6], hand).astype(np.float32)
+        action[:6] += self._offset
+        return np.clip(action, -1.0, 1.0).astype(np.float32)

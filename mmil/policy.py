@@ -1,0 +1,61 @@
+"""encoders → fusion → head: pictures, signals, wrench and a sentence to a chunk of actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from mmil.contracts import Batch, Spec
+from mmil.data.stats import Stats
+from mmil.encoders import SignalTokens, TextTokens, TimmVision, WrenchTokens
+from mmil.encoders.fusion import FilmFusion, Sizes
+from mmil.heads import Regression
+from mmil.normalizer import Normalizer
+
+
+class Policy(nn.Module):
+    """A network that takes a Batch in physical units; shapes come from `spec`, units from `stats`.
+
+    Each part is given as a constructor that lacks only what the data decides. past, future: K and H.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        stats: Stats,
+        *,
+        vision: Callable[[Spec], TimmVision],
+        language: Callable[[Spec], TextTokens],
+        signals: Callable[[Spec], SignalTokens],
+        wrench: Callable[[Spec], WrenchTokens],
+        fusion: Callable[[Sizes], FilmFusion],
+        head: Callable[[int, tuple[int, int]], Regression],
+        past: int = 1,
+        future: int = 8,
+    ) -> None:
+        super().__init__()
+        self.spec, self.past, self.future = spec, past, future
+        self.normalizer = Normalizer(stats)
+        self.vision, self.language, self.signals, self.wrench = (
+            make(spec) for make in (vision, language, signals, wrench)
+        )
+        queries, width = self.language.queries.shape
+        self.fusion = fusion(Sizes(self.vision.grids, token=width, sentence=queries, others=2, past=past))
+        self.head = head(self.fusion.width, (future, len(spec.action)))
+
+    def context(self, batch: Batch) -> torch.Tensor:
+        """(B, C), all the head gets to know."""
+        signals = self.normalizer(batch.signals)
+        return self.fusion(
+            self.vision(batch.images), self.language(batch.instruction), self.signals(signals), self.wrench(signals)
+        )
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        return self.head.loss(self.context(batch), batch.actions, batch.valid)
+
+    @torch.no_grad()
+    def sample(self, batch: Batch) -> torch.Tensor:
+        """(B, H, A) in [−1, 1]."""
+        return self.head.sample(self.context(batch))

@@ -1,0 +1,149 @@
+"""A run's folder: what was asked for, what it was trained on, the weights."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from mmil.contracts import Spec, UserError
+from mmil.data.shards import write_atomic
+from mmil.data.stats import Stats
+
+if TYPE_CHECKING:
+    from mmil.policy import Policy
+
+CONFIG, SPEC, STATS, DATA, TRAIN, MODEL = (
+    "config.yaml",
+    "spec.json",
+    "stats.json",
+    "data.json",
+    "train.json",
+    "model.safetensors",
+)
+FREE = ("out", "workers", "accelerator", "devices", "loggers", "wandb")  # may differ when a run is resumed
+
+
+class RunFolder:
+    """RUN/ of `mmil train` and `mmil evaluate`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def claim(cls, path: Path, config: Mapping[str, Any]) -> RunFolder:
+        """A new run, or one begun with the same config; another folder is refused."""
+        folder = cls(path)
+        if folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
+            if not (folder.path / CONFIG).is_file():
+                raise UserError(f"{path} holds something else and no {CONFIG}; name a new or empty folder")
+            _require_same(config, folder.config, path)
+            return folder
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder.path / CONFIG, yaml.safe_dump(dict(config), sort_keys=False).encode())
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """A finished run."""
+        folder = cls(path)
+        if not (folder.path / CONFIG).is_file():
+            raise UserError(f"{path} is not a run: it has no {CONFIG}; `mmil train` makes one")
+        if not (folder.path / MODEL).is_file():
+            raise UserError(f"{path} is unfinished: it has no {MODEL}; the same `mmil train` goes on from its checkpoint")
+        return folder
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return yaml.safe_load((self.path / CONFIG).read_text())
+
+    @property
+    def spec(self) -> Spec:
+        return Spec.from_json(self._json(SPEC))
+
+    @property
+    def stats(self) -> Stats:
+        return Stats.from_json(self._json(STATS))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return self._json(DATA)
+
+    @property
+    def finished(self) -> bool:
+        return (self.path / TRAIN).is_file() and bool(self._json(TRAIN).get("finished"))
+
+    @property
+    def last_checkpoint(self) -> Path | None:
+        path = self.path / "checkpoints" / "last.ckpt"
+        return path if path.is_file() else None
+
+    def describe(self, spec: Spec, stats: Stats, data: Mapping[str, Any]) -> None:
+        """Write what the run is trained on, before it begins."""
+        for name, value in ((SPEC, spec.to_json()), (STATS, stats.to_json()), (DATA, data)):
+            self.write(name, value)
+
+    def finish(self, policy: Any, **about: Any) -> None:
+        """Write the weights, then train.json, which says that they are there."""
+        from safetensors.torch import save
+
+        state = {name: value.contiguous() for name, value in policy.state_dict().items()}
+        write_atomic(self.path / MODEL, save(state))
+        trained = sum(p.numel() for p in policy.parameters() if p.requires_grad)
+        frozen = sum(p.numel() for p in policy.parameters() if not p.requires_grad)
+        sizes = {"parameters_trained": trained, "parameters_frozen": frozen}
+        self.write(TRAIN, {**about, **sizes, "mmil_commit": commit(), "finished": True})
+
+    def write(self, name: str, value: Mapping[str, Any]) -> None:
+        write_atomic(self.path / name, json.dumps(value, indent=1).encode() + b"\n")
+
+    def _json(self, name: str) -> dict[str, Any]:
+        try:
+            return json.loads((self.path / name).read_text())
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.path / name} cannot be read: {error}") from None
+
+
+def commit() -> str:
+    """The commit this code is at, with a + if files differ from it; "unknown" outside a clone."""
+    here = Path(__file__).parent
+    try:
+        run = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=10", "--exclude=*"],
+            cwd=here, capture_output=True, text=True, check=True, timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return run.stdout.strip()
+
+
+def _require_same(asked: Mapping[str, Any], there: Mapping[str, Any], path: Path) -> None:
+    names = sorted((set(asked) | set(there)) - set(FREE))
+    lines = [f"{name}: {asked.get(name)} != {there.get(name)}" for name in names if asked.get(name) != there.get(name)]
+    if lines:
+        raise UserError(f"{path} was begun with another config: {'; '.join(lines)[:600]}; name a new folder")
+
+
+def load_policy(path: Path) -> Policy:
+    """The policy of a finished run, on the CPU, in evaluation mode; nothing is unpickled and no network is asked."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from mmil.config import rebuild
+    from mmil.policy import Policy
+
+    folder = RunFolder.open(path)
+
+    def holder(*, policy: Callable[[Spec, Stats], Policy]) -> None: ...
+
+    node = folder.config["algo"]["init_args"]["policy"]
+    policy = rebuild(holder, {"policy": node})["policy"](folder.spec, folder.stats)
+    try:
+        policy.load_state_dict(load_file(folder.path / MODEL))
+    except (SafetensorError, RuntimeError) as error:
+        raise UserError(f"{folder.path / MODEL} does not fit the run's config: {str(error)[:300]}") from None
+    return policy.eval()

@@ -1,0 +1,78 @@
+"""Windows say the right t, from images, whatever K, H, stride and target are."""
+
+import numpy as np
+import pytest
+
+from mmil.contracts import UserError
+from mmil.data.members import read_samples
+from mmil.data.sentences import Rephrase, number, read_sentences
+from mmil.data.windows import Cut, collate, cut_windows, decode_image
+
+
+def windows_of(dataset, index, **cut):
+    ((row, sample),) = read_samples(dataset.path, [dataset.rows[index]])
+    return list(cut_windows(row, sample, cut=Cut(**cut), spec=dataset.spec))
+
+
+def test_samples_hold_what_the_dataset_says(counting):
+    for row, sample in read_samples(counting.path, counting.rows):
+        assert sample == counting.sample(row.index)
+
+
+def test_a_window_holds_k_past_and_h_future(counting):
+    windows = windows_of(counting, 2, past=3, future=4)  # 7 actions
+    assert [window.t for window in windows] == list(range(7))
+    batch = collate(windows, spec=counting.spec)
+    times = [[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5], [4, 5, 6]]
+    assert (batch.signals["joint_pos"][:, :, 0] - 200).tolist() == times
+    assert batch.signals["wrench"].shape == (7, 3, 4, 6) and batch.signals["gripper_pos"].shape == (7, 3)
+    grey = batch.images["front"].float().mean(dim=(2, 3, 4)) / 4
+    np.testing.assert_allclose(grey, times, atol=0.26)  # JPEG
+    assert batch.images["wrist"].shape == (7, 3, 3, 16, 16)
+    assert (batch.images["wrist"].float().mean(dim=(2, 3, 4)) - 100 - 4 * grey).abs().max() <= 2
+
+
+def test_the_future_is_padded_with_the_last_action_and_marked(counting):
+    batch = collate(windows_of(counting, 0, future=3), spec=counting.spec)  # 5 actions
+    wanted = [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 4], [4, 4, 4]]
+    np.testing.assert_allclose(batch.actions[:, :, 0] * 100, wanted, atol=1e-5)
+    assert batch.valid.tolist() == [[True] * 3] * 3 + [[True, True, False], [True, False, False]]
+
+
+def test_target_and_stride(counting):
+    windows = windows_of(counting, 4, stride=4, future=1, target="actions")  # 9 actions
+    assert [window.t for window in windows] == [0, 4, 8] == list(Cut(stride=4).times(9))
+    np.testing.assert_allclose([window.actions[0, 0] for window in windows], [0, -0.04, -0.08])
+
+
+@pytest.mark.parametrize("wrong", [{"past": 0}, {"future": 0}, {"stride": 0}, {"target": "rewards"}])
+def test_impossible_cuts_are_refused(wrong):
+    with pytest.raises(UserError, match=str(next(iter(wrong.values())))):
+        Cut(**wrong)
+
+
+def test_damage_is_named(counting, make_dataset):
+    with pytest.raises(UserError, match="not an image"):
+        decode_image(b"\xff\xd8 nothing", (16, 16, 3))
+    with pytest.raises(UserError, match="16, 16, 3"):
+        decode_image(counting.sample(0)["front.0000.jpg"], (32, 32, 3))
+    path = make_dataset("cut short", [6])
+    dataset = type(counting).open(path)
+    shard = dataset.shard_paths[0]
+    shard.write_bytes(shard.read_bytes()[:9000])
+    with pytest.raises(UserError, match="truncated"):
+        list(read_samples(path, dataset.rows))
+    shard.write_bytes(b"x" * 20000)
+    with pytest.raises(UserError, match="altered"):
+        list(read_samples(path, dataset.rows))
+
+
+def test_sentences_are_redrawn_within_their_goal(counting):
+    sentences = read_sentences(counting.manifest)
+    row, draw = counting.rows[0], Rephrase(sentences=sentences, seed=3)
+    drawn = [draw(row.goal, "recorded", key=row.key, t=t, epoch=e) for t in range(40) for e in range(2)]
+    assert set(drawn) == set(sentences[row.goal])
+    assert drawn[::2] != drawn[1::2]  # epochs differ
+    assert drawn == [draw(row.goal, "recorded", key=row.key, t=t, epoch=e) for t in range(40) for e in range(2)]
+    assert Rephrase(sentences={})(row.goal, "recorded", key=row.key, t=0, epoch=0) == "recorded"
+    assert number("a", 1) != number("a", 2)
