@@ -272,17 +272,18 @@ def _publish(order: _Order, stock: _Stock, config: Mapping[str, Any]) -> None:
         "steps": sum(row.steps for row in rows),
         "failed_attempts": sum(row.attempts - 1 for row in rows),
         "sentences": [
-            {"goal": goal.to_json(), "sentences": spoken(grammar, goal, seed=order.seed)} for goal in goals
+            {"goal": goal.to_json(), "sentences": spoken(grammar, goal, rows=rows, seed=order.seed)} for goal in goals
         ],
         "index_sha256": file_sha256(order.out / INDEX),
     }
     write_atomic(order.out / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode() + b"\n")
 
 
-def spoken(grammar: Speaker, goal: Goal, *, seed: int, count: int = SENTENCES) -> list[str]:
-    """Up to `count` different training sentences of a goal, to say it anew at each reading."""
+def spoken(grammar: Speaker, goal: Goal, *, rows: Sequence[Row], seed: int) -> list[str]:
+    """The sentences of a goal's episodes and some more of training's, to say it anew at each reading."""
     rng = sentence_rng(seed)
-    return sorted({grammar.sample(goal, "train", rng) for _ in range(count)})
+    more = {grammar.sample(goal, "train", rng) for _ in range(SENTENCES)}
+    return sorted(more | {row.instruction for row in rows if row.goal == goal})
 
 
 def _summary(out: Path, *, made: int) -> Generated:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from mmil.contracts import Scene
 
 
 def say(line: str) -> None:
@@ -63,3 +67,70 @@ def report(arguments: Sequence[str]) -> int:
     say(table(parsed.options["runs"]))
     say(f"report: {page}")
     return 0
+
+
+def verify(arguments: Sequence[str]) -> int:
+    """`mmil verify`: exit code 1 with the reasons where something is wrong."""
+    from data_tools.verify import verify as run
+    from mmil.config import parse
+
+    parsed = parse(run, arguments, verb="verify", positional=("path",), skip=("scene", "grammar", "tell"))
+    path = parsed.options["path"]
+    reasons = run(**parsed.options, scene=scene_of(path), tell=say)
+    for reason in reasons:
+        sys.stderr.write(f"{reason}\n")
+    say(f"{path}: {len(reasons)} reasons not to trust it" if reasons else f"{path}: nothing wrong; next: mmil inspect {path}")
+    return 1 if reasons else 0
+
+
+def inspect(arguments: Sequence[str]) -> int:
+    """`mmil inspect`."""
+    from data_tools.inspect import inspect as run
+    from mmil.config import parse
+
+    parsed = parse(run, arguments, verb="inspect", positional=("path",))
+    page = run(**parsed.options)
+    say(f"card: {page}")
+    path = parsed.options["path"]
+    say(f"next: mmil train --config configs/train/quickstart.yaml --data {path} --out RUN")
+    return 0
+
+
+def instructions(arguments: Sequence[str]) -> int:
+    """`mmil instructions`."""
+    from mmil.config import parse
+    from mmil.language.listing import listing
+
+    # --json reads better than the name that python allows for it
+    arguments = ["--json_lines=true" if part == "--json" else part for part in arguments]
+    parsed = parse(listing, arguments, verb="instructions")
+    for line in listing(**parsed.options):
+        sys.stdout.write(line + "\n")
+    return 0
+
+
+def doctor(arguments: Sequence[str]) -> int:
+    """`mmil doctor`: exit code 1 where something is missing."""
+    from mmil.config import parse
+    from mmil.doctor import doctor as run
+
+    parsed = parse(run, arguments, verb="doctor")
+    findings = run(**parsed.options)
+    for finding in findings:
+        say(str(finding))
+    missing = [finding for finding in findings if not finding.fine]
+    say("next: make quickstart" if not missing else f"{len(missing)} things to mend, see above")
+    return 1 if missing else 0
+
+
+def scene_of(path: Path) -> Callable[[], Scene] | None:
+    """How to build the scene a data set was made in; None where its manifest cannot say."""
+    import json
+
+    from mmil.config import build_scene
+
+    try:
+        node = json.loads((path / "manifest.json").read_text())["config"]["scene"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return partial(build_scene, node)

@@ -36,10 +36,11 @@ class BC(LightningModule):
         pretrained_scale: float = 0.1,
     ) -> None:
         super().__init__()
-        self.policy = policy(spec, stats)
+        self.policy, self.stats = policy(spec, stats), stats
         self.learning_rate, self.weight_decay, self.warmup = learning_rate, weight_decay, warmup
         self.average, self.pretrained_scale = average, pretrained_scale
         self.averaged: dict[str, torch.Tensor] = {}
+        self.resolved: dict[str, Any] = {}  # the config of the run, for its checkpoints
 
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
         loss = self.policy.loss(batch)
@@ -92,6 +93,8 @@ class BC(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["averaged"] = self.averaged
+        checkpoint["spec"], checkpoint["stats"] = self.policy.spec.to_json(), self.stats.to_json()
+        checkpoint["config"] = self.resolved
         # frozen parts are in model.safetensors and never change
         frozen = {name for name, value in self.named_parameters() if not value.requires_grad}
         checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k not in frozen}

@@ -58,6 +58,7 @@ def train(
     dataset = Dataset.open(data)
     stats = WindowData(path=data, validation=validation).stats
     module = algo(dataset.spec, stats)
+    module.resolved = dict(config or {})
     features = _cache(dataset, module) if cache else None
     windows = WindowData(
         path=data,

@@ -142,12 +142,7 @@ def _load_weights(model: nn.Module, path: Path, *, by_order: bool) -> None:
         path = path / "model.safetensors"
     if not path.is_file():
         raise UserError(f"no weights at {path}; give a .safetensors or .pth file, or a folder with model.safetensors")
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        found = load_file(path)
-    else:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+    found = _read_weights(path)
     own = model.state_dict()
     if by_order:  # the package names the same layers otherwise, in the same order
         found = dict(zip(own, found.values(), strict=True))
@@ -155,3 +150,18 @@ def _load_weights(model: nn.Module, path: Path, *, by_order: bool) -> None:
     if wrong:
         raise UserError(f"{path} holds other weights: {len(wrong)} of {len(own)} tensors do not fit, as {wrong[0]}")
     model.load_state_dict(found, strict=False)
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Tensors by name; anything else a file may hold is refused unread."""
+    from pickle import UnpicklingError
+
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, UnpicklingError, RuntimeError, EOFError) as error:
+        raise UserError(f"{path} holds no weights that can be read safely ({type(error).__name__})") from None

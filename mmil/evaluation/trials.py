@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,17 @@ from mmil.evaluation.video import write_video
 from mmil.language.grammar import Grammar
 from mmil.rollout import play
 
-VIDEOS = {"success": 2, "wrong_object": 2, "dropped": 2, "missed": 2, "timeout": 2}  # at most, a suite
+FILMS = 2  # of each outcome of a suite, a worker
 Told = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
 class Request:
-    """One trial to run; with a `video`, its frames are kept there."""
+    """One trial to run; `films` is the folder for a few of them."""
 
     suite: Suite
     seed: int
-    video: Path | None = None
+    films: Path
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class _Worker:
     def __init__(self, stage: Stage) -> None:
         self.stage, self.actor, self.grammar = stage, stage.actor(), Grammar.load()
         self._scenes: dict[str, Scene] = {}
+        self._filmed: Counter[tuple[str, Outcome]] = Counter()
 
     def scene(self, suite: Suite) -> Scene:
         if suite.cameras not in self._scenes:
@@ -62,29 +64,35 @@ class _Worker:
         return self._scenes[suite.cameras]
 
     def run(self, request: Request) -> Trial:
+        trial = self._play(request)
+        self._filmed[trial.suite, trial.outcome] += 1
+        if self._filmed[trial.suite, trial.outcome] <= FILMS:
+            # played again and not filmed at once: rendering every step would slow every trial
+            film = request.films / f"{trial.seed}-{trial.outcome}.mp4"
+            if self._play(request, film=film).outcome != trial.outcome:
+                raise UserError(f"trial {trial.seed} of {trial.suite} ended otherwise when it was played again")
+        return trial
+
+    def _play(self, request: Request, *, film: Path | None = None) -> Trial:
         begun, suite, scene = time.monotonic(), request.suite, self.scene(request.suite)
         drawn = scene.reset(request.seed).state.goal
         goal, sentence = choose(
             suite, seed=request.seed, drawn=drawn, goals=scene.goals, grammar=self.grammar, own=self.stage.own
         )
-        frames: dict[str, list[np.ndarray]] = {camera: [] for camera in scene.spec.cameras} if request.video else {}
-        steps = -1
-        for turn in play(
-            scene, self.actor, seed=request.seed, horizon=self.stage.horizon, goal=goal, instruction=sentence
-        ):
-            steps += 1
+        told = {"seed": request.seed, "horizon": self.stage.horizon, "goal": goal, "instruction": sentence}
+        frames: dict[str, list[np.ndarray]] = {camera: [] for camera in scene.spec.cameras} if film else {}
+        for steps, turn in enumerate(play(scene, self.actor, **told)):
             for camera, kept in frames.items():
                 kept.append(turn.step.observation.images[camera])
-        if request.video:
+        if film:
             stacked = {camera: np.stack(kept) for camera, kept in frames.items()}
-            write_video(request.video, stacked, control_hz=scene.spec.control_hz)
-        outcome: Outcome = turn.outcome or "timeout"
+            write_video(film, stacked, control_hz=scene.spec.control_hz)
         return Trial(
             suite=suite.name,
             goal=goal,
             instruction=sentence,
             seed=request.seed,
-            outcome=outcome,
+            outcome=turn.outcome or "timeout",
             steps=steps,
             taken=taken(turn.step.state),
             seconds=round(time.monotonic() - begun, 3),
@@ -115,18 +123,14 @@ def evaluate_suites(
     about: Mapping[str, Any],
 ) -> dict[str, dict[str, Any]]:
     """Run every suite's trials, write them under out[name], and return the summaries."""
-    requests = [Request(suite, suite.seed(seed, index)) for suite in suites for index in range(trials)]
-    begun = time.monotonic()
-    done = _run(requests, stage, workers=workers, doing="trials")
-    seconds = time.monotonic() - begun
-    filmed = [
-        replace(request, video=out[request.suite.name] / "videos" / f"{request.seed}-{outcome}.mp4")
-        for request, outcome in _worth_watching(requests, done)
+    requests = [
+        Request(suite, suite.seed(seed, index), films=out[suite.name] / "videos")
+        for suite in suites
+        for index in range(trials)
     ]
-    again = _run(filmed, stage, workers=workers, doing="films")
-    for request, trial in again.items():
-        if trial.outcome != done[replace(request, video=None)].outcome:
-            raise UserError(f"trial {trial.seed} of {trial.suite} ended otherwise when it was run again for its film")
+    begun = time.monotonic()
+    done = _run(requests, stage, workers=workers)
+    seconds = time.monotonic() - begun
     summaries = {}
     for suite in suites:
         ended = [done[request] for request in requests if request.suite == suite]
@@ -143,16 +147,15 @@ def evaluate_suites(
     return summaries
 
 
-def _run(requests: Iterable[Request], stage: Stage, *, workers: int | None, doing: str) -> dict[Request, Trial]:
+def _run(requests: Sequence[Request], stage: Stage, *, workers: int | None) -> dict[Request, Trial]:
     from mmil.evaluation.progress import trial_bar
 
-    requests = list(requests)
     done: dict[Request, Trial] = {}
     if not requests:
         return done
     env = parallel.simulation_env()
     with (
-        trial_bar(doing, total=len(requests)) as advance,
+        trial_bar("trials", total=len(requests)) as advance,
         closing(parallel.run(run_trial, requests, make=stage, workers=workers, env=env, name=_name)) as work,
     ):
         for request, trial in work:
@@ -163,18 +166,6 @@ def _run(requests: Iterable[Request], stage: Stage, *, workers: int | None, doin
 
 def _name(request: Request) -> str:
     return f"trial {request.seed} of {request.suite.name}"
-
-
-def _worth_watching(requests: Sequence[Request], done: Mapping[Request, Trial]) -> list[tuple[Request, Outcome]]:
-    """The first few of every outcome of every suite."""
-    left = {(request.suite.name, outcome): count for request in requests for outcome, count in VIDEOS.items()}
-    chosen = []
-    for request in requests:
-        key = (request.suite.name, done[request].outcome)
-        if left[key] > 0:
-            left[key] -= 1
-            chosen.append((request, done[request].outcome))
-    return chosen
 
 
 def _write(folder: Path, trials: Sequence[Trial], summary: Mapping[str, Any]) -> None:

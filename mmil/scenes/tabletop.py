@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -56,6 +55,7 @@ class Tabletop(Scene):
         image_size: tuple[int, int] = (128, 128),
         horizon: int = 80,
         rendering: Rendering = "fast",
+        stock_control: bool = False,
         randomisation: Randomisation | None = None,
     ) -> None:
         _require("shape", shapes, SHAPES)
@@ -65,7 +65,7 @@ class Tabletop(Scene):
         self._things, self._horizon = things, horizon
         self._randomisation = randomisation or Randomisation()
         processors = (simplify_visuals,) if rendering == "fast" else ()
-        self._world = TabletopWorld(slots=things, horizon=horizon + SETTLE_STEPS, processors=processors)
+        self._world = TabletopWorld(slots=things, processors=processors, stock_control=stock_control)
         self._model, self._data = self._world.sim.model._model, self._world.sim.data._data
         height, width = image_size
         self._renderer = Renderer(self._model, self._data, height=height, width=width, rendering=rendering)
@@ -321,8 +321,3 @@ def _require(what: str, asked: Sequence[str], known: Mapping[str, Any]) -> None:
     unknown = sorted(set(asked) - set(known))
     if unknown or not asked:
         raise UserError(f"no {what} {', '.join(unknown) or '(none given)'}; there are {', '.join(known)}")
-
-
-def held_out_cameras(randomisation: Randomisation) -> Randomisation:
-    """The same randomisation with cameras from outside the training band."""
-    return replace(randomisation, cameras="held_out")

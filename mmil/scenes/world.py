@@ -72,7 +72,7 @@ class TabletopWorld(ManipulationEnv):
     """A Panda at a table with `slots` things; robosuite renders nothing and observes nothing here."""
 
     def __init__(
-        self, *, slots: int, horizon: int, processors: tuple[Any, ...] = (), stock_control: bool = False
+        self, *, slots: int, processors: tuple[Any, ...] = (), stock_control: bool = False
     ) -> None:
         self._stock_control = stock_control
         self._slot_names = [f"slot{i}" for i in range(slots)]
@@ -89,7 +89,6 @@ class TabletopWorld(ManipulationEnv):
             has_offscreen_renderer=False,
             renderer="mujoco",
             control_freq=CONTROL_HZ,
-            horizon=horizon,
             ignore_done=True,
             hard_reset=False,
         )
