@@ -28,7 +28,7 @@ from mmil.data.shards import Row, assemble, encode_rows, file_sha256, scan, shar
 from mmil.rollout import rollout
 from mmil.seeds import episode_seed, sentence_rng
 
-SENTENCES = 150  # a goal, kept with the data; the bank knows thousands, which a text encoder would read for minutes
+SENTENCES = 200  # a goal, kept with the data; the bank knows thousands, which a text encoder would read for minutes
 Keep = Literal["success", "all"]
 
 

@@ -43,7 +43,7 @@ def train(
     workers: int = 0,
     seed: int = 0,
     gradient_clip: float = 1.0,
-    precision: Literal["32-true", "bf16-mixed"] = "32-true",
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto",
     accelerator: str = "auto",
     devices: int | Literal["auto"] = "auto",
     loggers: Sequence[LoggerName] = ("wandb", "tensorboard"),
@@ -78,7 +78,7 @@ def train(
         max_epochs=epochs,
         accelerator=accelerator,
         devices=devices,
-        precision=precision,
+        precision=fitting(precision),
         gradient_clip_val=gradient_clip,
         logger=[MetricsFile(out / "metrics.csv"), *_loggers(loggers, out, wandb)],
         callbacks=[_checkpoints(out), TQDMProgressBar(refresh_rate=10)],
@@ -109,6 +109,16 @@ def trained_on(dataset: Dataset) -> dict[str, Any]:
         "manifest_sha256": file_sha256(dataset.path / "manifest.json"),
         "config": manifest["config"],
     }
+
+
+def fitting(precision: str) -> Any:
+    """What "auto" stands for: bf16 where the processor or the GPU has it (half the time), else 32 bits."""
+    if precision != "auto":
+        return precision
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return "bf16-mixed" if any(getattr(torch.cpu, ask, bool)() for ask in asks) else "32-true"
 
 
 def _cache(dataset: Dataset, module: LightningModule) -> Path:

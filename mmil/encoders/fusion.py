@@ -66,8 +66,10 @@ class Pointing(nn.Module):
         """(B, K, points · (2 + width / 4)) of tokens (B, K, N, width)."""
         x = F.gelu(film(tokens, self.first(language)))
         x = F.gelu(film(self.between(x), self.second(language)))
-        maps = self.where(x).softmax(dim=2).transpose(2, 3)  # (B, K, points, N)
-        return torch.cat([(maps @ self.places).flatten(2), (maps @ self.what(x)).flatten(2)], dim=2)
+        maps = self.where(x).float().softmax(dim=2).transpose(2, 3)  # (B, K, points, N)
+        with torch.autocast(x.device.type, enabled=False):  # a place in 8 bits would be off by a pixel
+            where = maps @ self.places
+        return torch.cat([where.flatten(2), (maps @ self.what(x)).flatten(2)], dim=2)
 
 
 def film(tokens: torch.Tensor, scale_shift: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmil.contracts import Actor, Body, Observation, State
-from mmil.experts.motion import OPEN, CLOSED, move
+from mmil.experts.motion import CLOSED, OPEN, move
 
 NEAR = 0.010  # [m], sideways and vertically: close the hand
 STILL_NEAR = 0.018  # [m]: a hand that is closing already goes on
@@ -13,6 +13,7 @@ FUNNEL = 0.012  # [m], sideways error below which the hand goes all the way down
 STEEP = 2.5  # height over the grasp a sideways error costs
 HOVER = 0.09  # [m], highest approach over the grasp
 RISE = 0.16  # [m], over the table: where a held thing is carried
+EMPTY = 0.012  # [m], narrower than any thing: a closed hand that holds nothing
 LOWEST = 0.012  # [m], of the finger tips' middle over the table
 
 
@@ -29,7 +30,7 @@ class Lift(Actor):
         offset = grasp - state.eef_position
         yaw = grasp_yaw(body, state)
         sideways, vertical = float(np.linalg.norm(offset[:2])), abs(float(offset[2]))
-        closing = state.gripper_command > 0 and body.held | (state.gripper_width > 0.012)
+        closing = state.gripper_command > 0 and (body.held or state.gripper_width > EMPTY)
         if body.held and state.gripper_command > 0:
             rise = np.array([0.0, 0.0, state.table_height + RISE - state.eef_position[2]])
             return move(state, rise, yaw=None, gripper=CLOSED)

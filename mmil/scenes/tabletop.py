@@ -20,7 +20,7 @@ from mmil.scenes.world import CONTROL_HZ, CONTROLLER, READINGS, TABLE_TOP, Table
 
 VERBS = ("lift",)
 CAMERAS = {"front": "front", "wrist": "robot0_eye_in_hand"}
-LIFTED = 0.06  # [m], the bottom of a thing above the table that counts as lifted
+LIFTED = 0.04  # [m], the bottom of a thing above the table that counts as lifted, as in robosuite's Lift
 HELD_STEPS = 3  # control steps it must stay there, in the hand
 WRIST_POSITION, WRIST_LEAN = np.array([0.095, 0.0, 0.0]), -np.radians(30.0)  # [m], [rad]
 SETTLE_STEPS = 4  # control steps with the hand open and still, before the first observation
