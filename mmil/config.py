@@ -64,7 +64,8 @@ def _parser(function: Callable[..., Any], *, verb: str, positional: Sequence[str
     summary = (function.__doc__ or "").strip().splitlines()[0] if function.__doc__ else None
     parser = _Parser(prog=f"mmil {verb}", description=summary, exit_on_error=False, default_env=False)
     for name in positional:
-        parser.add_argument(name, type=list[Path] if name.endswith("s") else Path, nargs="+" if name.endswith("s") else None)
+        # a plural name takes one or more
+        parser.add_argument(name, type=Path, **({"nargs": "+"} if name.endswith("s") else {}))
     parser.add_function_arguments(function, skip={*skip, *positional})
     return parser
 

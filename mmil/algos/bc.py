@@ -58,7 +58,7 @@ class BC(LightningModule):
             {"params": [p for p in pretrained if p.requires_grad], "lr": self.learning_rate * self.pretrained_scale},
         ]
         optimizer = AdamW(
-            [group for group in groups if group["params"]], lr=self.learning_rate, weight_decay=self.weight_decay
+            [group for group in groups if group["params"]], lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
         )
         total = int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(optimizer, lambda step: warm_cosine(step, warmup=self.warmup, total=total))
@@ -71,10 +71,10 @@ class BC(LightningModule):
             return
         # a short memory at first, so that the first weights do not linger
         decay = min(self.average, (1 + self.global_step) / (10 + self.global_step))
-        with torch.no_grad():
-            for name, value in self._trained():
-                kept = self.averaged.get(name)
-                self.averaged[name] = value.clone() if kept is None else kept.lerp_(value, 1 - decay)
+        trained = dict(self._trained())
+        if not self.averaged:
+            self.averaged = {name: value.clone() for name, value in trained.items()}
+        torch._foreach_lerp_([self.averaged[name] for name in trained], list(trained.values()), 1 - decay)
 
     def on_validation_start(self) -> None:
         self.swap_average()

@@ -25,6 +25,7 @@ class TimmVision(nn.Module):
     name: of a timm model. weights: None for the packaged ones (tf_efficientnet_lite0), a local file or folder of
     weights, "hub" to let timm download, "random" for none. stages: indices of its intermediate maps; tokens lie on
     the grid of the finest. frozen: no gradient to the pretrained part, whose maps may then be cached on disk.
+    shift: camera → cells by which its maps are moved at most in training, a sample at a time, as if it were turned.
     """
 
     def __init__(
@@ -36,10 +37,15 @@ class TimmVision(nn.Module):
         stages: Sequence[int] = (2, 3),
         width: int = 64,
         frozen: bool = True,
+        shift: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
         self.name, self.stages, self.frozen, self.width = name, sorted(stages), frozen, width
+        self.shift = dict(shift or {})
         self.cameras = tuple(spec.cameras)
+        unknown = sorted(set(self.shift) - set(self.cameras))
+        if unknown:
+            raise UserError(f"no camera {', '.join(unknown)} to shift; there are {', '.join(self.cameras)}")
         self.backbone = load_backbone(name, weights)
         config = self.backbone.pretrained_cfg
         if frozen:
@@ -92,7 +98,10 @@ class TimmVision(nn.Module):
             stage if stage.shape[2:] == grid else F.interpolate(stage, size=grid, mode="bilinear")
             for stage in (norm(found) for norm, found in zip(self.norms, maps, strict=True))
         ]
-        tokens = torch.cat(scaled, dim=1).flatten(2).transpose(1, 2)  # (B·K, N, C)
+        joined = torch.cat(scaled, dim=1)
+        if self.training and self.shift.get(camera):
+            joined = shifted(joined, self.shift[camera], repeat=past)
+        tokens = joined.flatten(2).transpose(1, 2)  # (B·K, N, C)
         return (self.project[camera](tokens) + self.place[camera]).unflatten(0, (batch, past))  # (B, K, N, width)
 
     def _backbone_maps(self, images: torch.Tensor) -> Maps:
@@ -114,6 +123,17 @@ class TimmVision(nn.Module):
             raise UserError(f"{self.name} has no stages {self.stages}: {error}") from None
         self.backbone.train(was_training)
         return [stage.shape[1:] for stage in found]
+
+
+def shifted(maps: torch.Tensor, most: int, *, repeat: int = 1) -> torch.Tensor:
+    """Maps (N, C, h, w), each moved by up to `most` cells with its edge repeated; `repeat` in a row move alike."""
+    count, _, height, width = maps.shape
+    device = maps.device
+    by = torch.randint(-most, most + 1, (2, count // repeat, 1), device=device).repeat_interleave(repeat, dim=1)
+    rows = (torch.arange(height, device=device) + by[0]).clamp(0, height - 1)  # (N, h)
+    columns = (torch.arange(width, device=device) + by[1]).clamp(0, width - 1)  # (N, w)
+    sample = torch.arange(count, device=device)[:, None, None]
+    return maps.permute(0, 2, 3, 1)[sample, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def load_backbone(name: str, weights: str | None) -> nn.Module:

@@ -25,14 +25,14 @@ def evaluate(
     workers: int | None = None,
     seed: int = 0,
     execute: int = 4,
-    horizon: int | None = None,
+    horizon: int = 80,
     instructions: Path | None = None,
     out: Path | None = None,
     command: str = "",
 ) -> dict[str, dict[str, Any]]:
     """Trials of the run's policy in a suite, or in all of them; summaries by suite.
 
-    execute: actions of each predicted chunk before it looks again. instructions: YAML of your own sentences, verb →
+    horizon: control steps a trial may take. execute: actions of each predicted chunk before it looks again. instructions: YAML of your own sentences, verb →
     templates. out: where trials.jsonl and summary.json go, RUN/evaluation/SUITE unless given.
     """
     folder = RunFolder.open(run)
@@ -48,9 +48,10 @@ def evaluate(
         "mmil_commit": commit(),
         "weights_sha256": weights_sha256(folder.path),
         "execute": execute,
+        "horizon": horizon,
         "instructions": str(instructions) if instructions else None,
     }
-    asked = {"n": trials, "seed": seed, "weights_sha256": about["weights_sha256"], "execute": execute}
+    asked = {"n": trials, "seed": seed, **{name: about[name] for name in ("weights_sha256", "execute", "horizon")}}
     done = {} if own else {one.name: _finished(where[one.name], asked) for one in suites}
     left = [one for one in suites if not done.get(one.name)]
     data = folder.data["config"]
@@ -59,7 +60,7 @@ def evaluate(
         scene=build_scene,
         config=data["scene"],
         spec=folder.spec,
-        horizon=horizon or data["horizon"],
+        horizon=horizon,
         own=own,
     )
     made = evaluate_suites(left, stage, trials=trials, seed=seed, workers=workers, out=where, about=about)

@@ -35,9 +35,9 @@ class Suite:
     def seed(self, seed: int, index: int) -> int:
         return trial_seed(self.layouts or self.name, seed, index)
 
-    def scene_config(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """The scene the data were made in, with this suite's cameras."""
-        options = dict(config.get("init_args") or {})
+    def scene_config(self, config: Mapping[str, Any], *, horizon: int) -> dict[str, Any]:
+        """The scene the data were made in, with this suite's cameras and a trial's time."""
+        options = {**(config.get("init_args") or {}), "horizon": horizon}
         options["randomisation"] = {**(options.get("randomisation") or {}), "cameras": self.cameras}
         return {**config, "init_args": options}
 

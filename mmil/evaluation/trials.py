@@ -58,7 +58,7 @@ class _Worker:
 
     def scene(self, suite: Suite) -> Scene:
         if suite.cameras not in self._scenes:
-            scene = self.stage.scene(suite.scene_config(self.stage.config))
+            scene = self.stage.scene(suite.scene_config(self.stage.config, horizon=self.stage.horizon))
             scene.spec.require(self.stage.spec, mine="the scene", theirs="the policy's Spec")
             self._scenes[suite.cameras] = scene
         return self._scenes[suite.cameras]
@@ -140,7 +140,7 @@ def evaluate_suites(
             seed=seed,
             workers=workers or parallel.available_cores(),
             seconds=round(seconds * len(ended) / max(1, len(requests)), 1),
-            scene=suite.scene_config(stage.config),
+            scene=suite.scene_config(stage.config, horizon=stage.horizon),
             **about,
         )
         _write(out[suite.name], ended, summaries[suite.name])

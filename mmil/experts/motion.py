@@ -8,7 +8,7 @@ from mmil.contracts import State
 
 OPEN, CLOSED = -1.0, 1.0
 METRES, RADIANS = 0.05, 0.5  # what an action of 1 asks for (OSC_POSE's output_max)
-GAIN = 1.5
+GAIN = 1.0
 
 
 def move(state: State, offset: np.ndarray, *, yaw: float | None, gripper: float, gain: float = GAIN) -> np.ndarray:

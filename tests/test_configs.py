@@ -1,0 +1,57 @@
+"""Every YAML of configs/ is what its verb accepts: a new part joins by existing, a misspelt key fails at once."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mmil.config import parse
+from mmil.contracts import UserError
+from mmil.evaluation.suites import load_suite, suite_names
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("generate/*.yaml")), ids=lambda path: path.stem)
+def test_every_generate_config_parses(path, tmp_path):
+    from data_tools.generate import generate
+
+    arguments = ["--config", str(path), "--out", str(tmp_path)]
+    parsed = parse(generate, arguments, verb="generate", skip=("grammar", "config"))
+    assert parsed.resolved["episodes"] > 0 and callable(parsed.options["scene"])
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("train/*.yaml")), ids=lambda path: path.stem)
+def test_every_train_config_parses(path, tmp_path):
+    from mmil.algos.training import train
+
+    arguments = ["--config", str(path), "--data", "data", "--out", str(tmp_path)]
+    parsed = parse(train, arguments, verb="train", skip=("config",))
+    assert callable(parsed.options["algo"]) and parsed.resolved["algo"]["class_path"].startswith("mmil.algos.")
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("[gt]*/*.yaml")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_every_recipe_says_what_it_costs_and_gives(path):
+    head = path.read_text().splitlines()[:4]
+    assert [line.split(":")[0] for line in head] == ["# command", "# hardware", "# result", "# commit"], head
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_suite_loads(name):
+    assert load_suite(name).name == name
+
+
+def test_a_misspelt_key_is_named_with_what_exists(tmp_path):
+    from mmil.algos.training import train
+
+    config = yaml.safe_load((CONFIGS / "train" / "quickstart.yaml").read_text())
+    config["algo"]["init_args"]["policy"]["init_args"]["vision"]["init_args"]["stage"] = [2]
+    (tmp_path / "bad.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UserError, match="stage") as error:
+        parse(train, ["--config", str(tmp_path / "bad.yaml"), "--data", "d", "--out", "o"], verb="train", skip=("config",))
+    assert "\n" not in str(error.value) and "Namespace(" not in str(error.value)
+
+
+def test_an_unknown_suite_is_told_with_those_that_exist():
+    with pytest.raises(UserError, match="no suite 'sene'; there are seen, paraphrase, camera, wrong, null"):
+        load_suite("sene")
