@@ -58,7 +58,7 @@ class BC(LightningModule):
             {"params": [p for p in pretrained if p.requires_grad], "lr": self.learning_rate * self.pretrained_scale},
         ]
         optimizer = AdamW(
-            [group for group in groups if group["params"]], lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
+            [group for group in groups if group["params"]], lr=self.learning_rate, weight_decay=self.weight_decay
         )
         total = int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(optimizer, lambda step: warm_cosine(step, warmup=self.warmup, total=total))

@@ -25,7 +25,7 @@ def evaluate(
     workers: int | None = None,
     seed: int = 0,
     execute: int = 4,
-    horizon: int = 80,
+    horizon: int = 120,
     instructions: Path | None = None,
     out: Path | None = None,
     command: str = "",

@@ -22,7 +22,7 @@ from mmil.evaluation.video import write_video
 from mmil.language.grammar import Grammar
 from mmil.rollout import play
 
-FILMS = 2  # of each outcome of a suite, a worker
+FILMS = 1  # of each outcome of a suite, a worker
 Told = Mapping[str, Sequence[str]]
 
 

@@ -8,6 +8,7 @@ that the torques are the stock ones (a test compares them to 1e-6 over whole epi
 from __future__ import annotations
 
 import mujoco
+import numba
 import numpy as np
 from robosuite.robots.fixed_base_robot import FixedBaseRobot
 from robosuite.utils.control_utils import nullspace_torques, opspace_matrices, orientation_error
@@ -23,26 +24,53 @@ class ArmControl:
         self._dofs, self._joints = np.array(stock.qvel_index), np.array(stock.qpos_index)
         self._block = np.ix_(self._dofs, self._dofs)
         self._actuators = np.array(robot._ref_actuators_indexes_dict["right"])
-        self._low, self._high = model.actuator_ctrlrange[self._actuators].T
+        self._limits = np.ascontiguousarray(model.actuator_ctrlrange[self._actuators].T)
+        self._gains = np.stack([stock.kp, stock.kd])
         self._jacobian = np.zeros((6, model.nv))
         self._mass = np.zeros((model.nv, model.nv))
 
     def apply(self) -> None:
         """Write the arm's controls for the coming substep; the gripper's stay as the action set them."""
-        data, stock, jacobian = self._data, self._stock, self._jacobian
-        mujoco.mj_jacSite(self._model, data, jacobian[:3], jacobian[3:], self._site)
+        data, stock = self._data, self._stock
+        mujoco.mj_jacSite(self._model, data, self._jacobian[:3], self._jacobian[3:], self._site)
         mujoco.mj_fullM(self._model, self._mass, data.qM)
-        mass, arm = self._mass[self._block], np.ascontiguousarray(jacobian[:, self._dofs])
-        velocity = jacobian @ data.qvel
-        rotation = data.site_xmat[self._site].reshape(3, 3)
-        position_error = stock.origin_pos + stock.origin_ori @ stock.goal_pos - data.site_xpos[self._site]
-        turn_error = orientation_error(stock.origin_ori @ stock.goal_ori, rotation)
-        force = stock.kp[:3] * position_error - stock.kd[:3] * velocity[:3]
-        moment = stock.kp[3:] * turn_error - stock.kd[3:] * velocity[3:]
-        _, inertia, turning, nullspace = opspace_matrices(mass, arm, arm[:3], arm[3:])
-        wrench = np.concatenate([inertia @ force, turning @ moment])
-        torques = arm.T @ wrench + data.qfrc_bias[self._dofs]
-        torques += nullspace_torques(
-            mass, nullspace, stock.initial_joint, data.qpos[self._joints], data.qvel[self._dofs]
+        data.ctrl[self._actuators] = osc_torques(
+            self._mass[self._block],
+            np.ascontiguousarray(self._jacobian[:, self._dofs]),
+            self._jacobian @ data.qvel,
+            stock.origin_pos + stock.origin_ori @ stock.goal_pos - data.site_xpos[self._site],
+            stock.origin_ori @ stock.goal_ori,
+            data.site_xmat[self._site].reshape(3, 3),
+            self._gains,
+            stock.initial_joint,
+            data.qpos[self._joints],
+            data.qvel[self._dofs],
+            data.qfrc_bias[self._dofs],
+            self._limits,
         )
-        data.ctrl[self._actuators] = np.clip(torques, self._low, self._high)
+
+
+@numba.njit(cache=True)
+def osc_torques(
+    mass: np.ndarray,  # (7, 7)
+    jacobian: np.ndarray,  # (6, 7)
+    velocity: np.ndarray,  # (6,) of the hand
+    offset: np.ndarray,  # (3,) to the goal
+    wanted: np.ndarray,  # (3, 3) goal's rotation
+    rotation: np.ndarray,  # (3, 3) the hand's
+    gains: np.ndarray,  # (2, 6) kp and kd
+    rest: np.ndarray,  # (7,) where the null space is drawn to
+    joints: np.ndarray,  # (7,)
+    speeds: np.ndarray,  # (7,)
+    bias: np.ndarray,  # (7,) gravity and Coriolis
+    limits: np.ndarray,  # (2, 7)
+) -> np.ndarray:
+    """(7,) [N·m]: OscController.run_controller (Khatib 1987) in one compiled piece."""
+    turn = orientation_error(wanted, rotation)
+    force = gains[0, :3] * offset - gains[1, :3] * velocity[:3]
+    moment = gains[0, 3:] * turn - gains[1, 3:] * velocity[3:]
+    _, inertia, turning, nullspace = opspace_matrices(mass, jacobian, jacobian[:3], jacobian[3:])
+    wrench = np.concatenate((inertia @ force, turning @ moment))
+    torques = jacobian.T @ wrench + bias
+    torques += nullspace_torques(mass, nullspace, rest, joints, speeds)
+    return np.minimum(np.maximum(torques, limits[0]), limits[1])
