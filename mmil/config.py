@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import warnings
@@ -95,7 +96,16 @@ def one_line(message: str) -> str:
     text = " ".join(line for line in lines if not re.match(r"^(usage:|Type (typing|collections)\S* expects)", line))
     text = re.sub(r"\.? ?Got value: ?(Namespace\(|\{'class_path).*$", "", text or message)
     text = re.sub(r"Type (typing|collections\.abc)\.Callable\S*( \S+)*? expects a function or a callable class: ?", "", text)
-    return text.strip().rstrip(".")
+    return (text.strip().rstrip(".") + _what_exists(text)).strip()
+
+
+def _what_exists(text: str) -> str:
+    """The names of a module that was asked for another one."""
+    asked = re.search(r"module '([\w.]+)' has no attribute", text)
+    if asked is None:
+        return ""
+    names = getattr(importlib.import_module(asked[1]), "__all__", ())
+    return f"; there are {', '.join(f'{asked[1]}.{name}' for name in names)}" if names else ""
 
 
 def build_scene(node: Mapping[str, Any]) -> Scene:

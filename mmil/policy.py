@@ -42,14 +42,21 @@ class Policy(nn.Module):
             make(spec) for make in (vision, language, signals, wrench)
         )
         queries, width = self.language.queries.shape
-        self.fusion = fusion(Sizes(self.vision.grids, token=width, sentence=queries, others=2, past=past))
+        aspects = {camera: shape[1] / shape[0] for camera, shape in spec.cameras.items()}
+        self.fusion = fusion(
+            Sizes(self.vision.grids, token=width, sentence=queries, others=2, past=past, aspects=aspects)
+        )
         self.head = head(self.fusion.width, (future, len(spec.action)))
 
     def context(self, batch: Batch) -> torch.Tensor:
         """(B, C), all the head gets to know."""
         signals = self.normalizer(batch.signals)
         return self.fusion(
-            self.vision(batch.images), self.language(batch.instruction), self.signals(signals), self.wrench(signals)
+            self.vision(batch.images),
+            self.language(batch.instruction),
+            self.signals(signals),
+            self.wrench(signals),
+            signals=batch.signals,
         )
 
     def loss(self, batch: Batch) -> torch.Tensor:

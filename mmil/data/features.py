@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from mmil.data.layout import Layout
 from mmil.data.sentences import Rephrase
 from mmil.data.shards import Row
 from mmil.data.stream import Clock
-from mmil.data.windows import Cut
+from mmil.data.windows import Cut, unpushed
 
 OPEN_SHARDS = 64  # at most, a process
 
@@ -84,8 +84,13 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
             signals={name: _shaped(signals[name], shape) for name, shape in self._layout.spec.signals.items()},
             instruction=[self._sentence(row, t) for row, t in where],
             actions=rows[:, past - 1 :, columns[self._cut.target]],
-            valid=(times[:, None] + torch.arange(self._cut.future)) < steps[:, None],
+            valid=((times[:, None] + torch.arange(self._cut.future)) < steps[:, None])
+            & self._unpushed(rows[:, past - 1 :], columns),
         )
+
+    def _unpushed(self, rows: torch.Tensor, columns: Mapping[str, slice]) -> torch.Tensor:
+        strayed = self._cut.strayed(rows[..., columns["actions"]].numpy(), rows[..., columns["labels"]].numpy())
+        return torch.from_numpy(unpushed(strayed))
 
     def _sentence(self, row: Row, t: int) -> str:
         if self._rephrase is None:

@@ -24,12 +24,17 @@ Target = Literal["labels", "actions"]
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """How windows are cut: K past, H future, every stride-th t, learning from labels or from executed actions."""
+    """How windows are cut: K past, H future, every stride-th t, learning from labels or from executed actions.
+
+    stray: labels after an executed action that differs by more from its own label are not valid, for they answer a
+    push that no policy could foresee at t.
+    """
 
     past: int = 1
     future: int = 8
     stride: int = 1
     target: Target = "labels"
+    stray: float = 0.5
 
     def __post_init__(self) -> None:
         for name in ("past", "future", "stride"):
@@ -37,6 +42,10 @@ class Cut:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.target not in ("labels", "actions"):
             raise UserError(f"no target {self.target!r}; there are labels, actions")
+
+    def strayed(self, actions: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """bool (…): where what was executed (…, A) is far from the label, if labels are what is learnt."""
+        return (np.abs(actions - labels).max(axis=-1) > self.stray) & (self.target == "labels")
 
     def times(self, steps: int) -> range:
         """Every t at which an episode of `steps` actions has a window."""
@@ -60,8 +69,10 @@ class Window:
 def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[Window]:
     """The windows of an encoded episode, in order of t."""
     steps = row.steps
-    arrays = read_arrays(sample["npz"], [cut.target, *(f"signals/{name}" for name in spec.signals)])
+    arrays = read_arrays(sample["npz"], ["actions", "labels", *(f"signals/{name}" for name in spec.signals)])
     actions = np.concatenate([arrays[cut.target], np.repeat(arrays[cut.target][-1:], cut.future - 1, axis=0)])
+    strayed = cut.strayed(arrays["actions"], arrays["labels"])
+    strayed = np.concatenate([strayed, np.zeros(cut.future - 1, bool)])
     signals = {name: _from_the_start(arrays[f"signals/{name}"], cut.past) for name in spec.signals}
     frames = {camera: [_frame(row, sample, frame_name(camera, t)) for t in range(steps)] for camera in spec.cameras}
     for t in cut.times(steps):
@@ -74,8 +85,14 @@ def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[W
             frames={camera: tuple(images[max(0, i)] for i in past) for camera, images in frames.items()},
             signals={name: signal[t : t + cut.past] for name, signal in signals.items()},
             actions=actions[t : t + cut.future],
-            valid=np.arange(t, t + cut.future) < steps,
+            valid=(np.arange(t, t + cut.future) < steps) & unpushed(strayed[t : t + cut.future]),
         )
+
+
+def unpushed(strayed: np.ndarray) -> np.ndarray:
+    """bool (…, H): whether none of the actions before this one strayed."""
+    before = np.cumsum(strayed, axis=-1) - strayed
+    return before == 0
 
 
 def read_arrays(data: bytes, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -9,6 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mmil.encoders.geometry import ground_places
+
+
+REACH = 0.1  # [m], the unit in which places on the ground are told to the network
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -18,6 +23,7 @@ class Sizes:
     token: int
     sentence: int  # tokens a sentence
     others: int  # tokens an observation beside the visual ones
+    aspects: Mapping[str, float]  # camera → width over height of its picture
     past: int
 
 
@@ -28,33 +34,68 @@ class FilmFusion(nn.Module):
     beside the signals, the wrench and the sentence and mixed by an MLP.
     """
 
-    def __init__(self, sizes: Sizes, *, points: int = 16, width: int = 256, dropout: float = 0.0) -> None:
+    def __init__(
+        self, sizes: Sizes, *, points: int = 16, width: int = 256, dropout: float = 0.0, ground: float | None = None
+    ) -> None:
         super().__init__()
-        self.width = width
+        self.width, self.aspects = width, dict(sizes.aspects)
+        # what the hand reaches for stands on a plane; its height may be learnt a little
+        self.ground = None if ground is None else nn.Parameter(torch.tensor(float(ground)))
         language = sizes.sentence * sizes.token
         self.look = nn.ModuleDict(
-            {camera: Pointing(sizes.token, grid, language=language, points=points) for camera, grid in sizes.grids.items()}
+            {
+                camera: Pointing(sizes.token, grid, language=language, points=points, grounded=ground is not None)
+                for camera, grid in sizes.grids.items()
+            }
         )
-        a_step = len(sizes.grids) * points * (2 + sizes.token // 4) + sizes.others * sizes.token
+        numbers = 2 + sizes.token // 4 + 2 * (ground is not None)  # a point
+        a_step = len(sizes.grids) * points * numbers + sizes.others * sizes.token
         size = sizes.past * a_step + language
         self.mix = nn.Sequential(
             nn.Linear(size, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, width), nn.GELU()
         )
 
     def forward(
-        self, visual: Mapping[str, torch.Tensor], sentence: torch.Tensor, *others: torch.Tensor
+        self,
+        visual: Mapping[str, torch.Tensor],
+        sentence: torch.Tensor,
+        *others: torch.Tensor,
+        signals: Mapping[str, torch.Tensor],
     ) -> torch.Tensor:
-        """(B, width) of visual {camera: (B, K, N, D)}, sentence (B, Q, D) and others, each (B, K, D)."""
+        """(B, width) of visual {camera: (B, K, N, D)}, sentence (B, Q, D) and others, each (B, K, D).
+
+        signals: in physical units, of which camera_<name> and eef_pos_world are read where there is a ground.
+        """
         language = sentence.flatten(1)
-        seen = [self.look[camera](tokens, language) for camera, tokens in visual.items()]  # (B, K, points · …)
+        seen = [
+            look(visual[camera], language, self._ground_places(camera, look.grid, signals))
+            for camera, look in self.look.items()
+        ]  # (B, K, points · …)
         return self.mix(torch.cat([part.flatten(1) for part in (*seen, *others)] + [language], dim=1))
 
 
-class Pointing(nn.Module):
-    """Where in one camera's picture the sentence's things are, and what is there."""
+    def _ground_places(
+        self, camera: str, grid: tuple[int, int], signals: Mapping[str, torch.Tensor]
+    ) -> torch.Tensor | None:
+        if self.ground is None:
+            return None
+        with torch.autocast(self.ground.device.type, enabled=False):
+            pose, hand = signals[f"camera_{camera}"], signals["eef_pos_world"]
+            return ground_places(pose, hand, grid=grid, height=self.ground, aspect=self.aspects[camera]) / REACH
 
-    def __init__(self, width: int, grid: tuple[int, int], *, language: int, points: int) -> None:
+
+class Pointing(nn.Module):
+    """Where in one camera's picture the sentence's things are, and what is there.
+
+    Where cells have a place on the ground, a point is also told as metres from the hand: a camera may stand anywhere.
+    """
+
+    def __init__(
+        self, width: int, grid: tuple[int, int], *, language: int, points: int, grounded: bool = False
+    ) -> None:
         super().__init__()
+        self.grid = grid
+        self.ground = nn.Linear(2, width) if grounded else None
         self.first, self.second = nn.Linear(language, 2 * width), nn.Linear(language, 2 * width)
         self.between = nn.Linear(width, width)
         self.where, self.what = nn.Linear(width, points), nn.Linear(width, width // 4)
@@ -62,13 +103,16 @@ class Pointing(nn.Module):
         places = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1).flatten(0, 1)
         self.register_buffer("places", places, persistent=False)  # (N, 2)
 
-    def forward(self, tokens: torch.Tensor, language: torch.Tensor) -> torch.Tensor:
-        """(B, K, points · (2 + width / 4)) of tokens (B, K, N, width)."""
+    def forward(self, tokens: torch.Tensor, language: torch.Tensor, ground: torch.Tensor | None) -> torch.Tensor:
+        """(B, K, points · (2 + width / 4)), 2 more a point with a ground (B, K, N, 2), of tokens (B, K, N, width)."""
+        if self.ground is not None:
+            tokens = tokens + self.ground(ground)
         x = F.gelu(film(tokens, self.first(language)))
         x = F.gelu(film(self.between(x), self.second(language)))
         maps = self.where(x).float().softmax(dim=2).transpose(2, 3)  # (B, K, points, N)
         with torch.autocast(x.device.type, enabled=False):  # a place in 8 bits would be off by a pixel
-            where = maps @ self.places
+            places = self.places.expand(*maps.shape[:2], -1, -1)
+            where = maps @ (places if ground is None else torch.cat([places, ground], dim=3))
         return torch.cat([where.flatten(2), (maps @ self.what(x)).flatten(2)], dim=2)
 
 

@@ -52,7 +52,8 @@ class Grammar(Bank):
         colours, shapes = self._words(goal.object, split)
         if rng is None:
             return render(template, colour=goal.object.colour, shape=goal.object.shape)
-        return render(template, colour=_choice(colours, rng), shape=_choice(shapes, rng))
+        colour, shape = _say(goal.object.colour, colours, rng), _say(goal.object.shape, shapes, rng)
+        return render(template, colour=colour, shape=shape)
 
     def rows(self, things: Iterable[Thing], split: Split | None = None) -> Iterator[dict[str, str]]:
         """A row a sentence: goal, verb, split, sentence; for every verb and thing, of one split or of both."""
@@ -78,6 +79,12 @@ def _known(kind: str, name: str, section: Mapping[str, Phrases]) -> Phrases:
     if name not in section:
         raise UserError(f"no {kind} {quoted(name)} in the bank; there are {', '.join(section)}")
     return section[name]
+
+
+def _say(plain: str, words: tuple[str, ...], rng: np.random.Generator) -> str:
+    """The plain name half of the time, as people do, else another word."""
+    others = tuple(word for word in words if word != plain)
+    return _choice(others, rng) if others and (plain not in words or rng.random() < 0.5) else plain
 
 
 def _choice(options: tuple[str, ...], rng: np.random.Generator) -> str:

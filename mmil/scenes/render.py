@@ -17,8 +17,8 @@ from mmil.contracts import UserError
 
 Rendering = Literal["fast", "stock"]
 NO_EGL = (
-    "cannot render: no EGL on this machine (MUJOCO_GL={backend}); on Debian-like systems type: "
-    "apt-get install -y libegl1 libgl1 libglib2.0-0"
+    "cannot render (MUJOCO_GL={backend}): it takes MUJOCO_GL=egl before mujoco is imported, and EGL, for which on "
+    "Debian-like systems type: apt-get install -y libegl1 libgl1 libglib2.0-0"
 )
 
 
@@ -28,6 +28,13 @@ def _context(width: int, height: int) -> mujoco.gl_context.GLContext:
 
         return GLContext(width, height)
     except (ImportError, AttributeError, RuntimeError, OSError) as error:
+        raise UserError(NO_EGL.format(backend=os.environ.get("MUJOCO_GL", "unset"))) from error
+
+
+def _mjr_context(model: mujoco.MjModel) -> mujoco.MjrContext:
+    try:
+        return mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+    except mujoco.FatalError as error:  # also where mujoco was imported before MUJOCO_GL was set
         raise UserError(NO_EGL.format(backend=os.environ.get("MUJOCO_GL", "unset"))) from error
 
 
@@ -50,7 +57,7 @@ class Renderer:
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._option = mujoco.MjvOption()
         self._option.geomgroup[0] = 0  # collision geoms; group 1 holds what the eye sees
-        self._mjr = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        self._mjr = _mjr_context(model)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mjr)
         if rendering == "fast":
             self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0

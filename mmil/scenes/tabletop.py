@@ -29,6 +29,7 @@ CONVENTIONS = {
     "image": "RGB uint8, row 0 on top",
     "action": "OSC_POSE delta in the base frame, 1 = 0.05 m / 0.5 rad; gripper -1 open, +1 closed",
     "quaternion": "xyzw, x >= 0",
+    "camera": "position [m], quaternion xyzw of a camera that looks along -z with y up, field of view [rad]; world frame",
     "wrench": "force [N] then torque [N m] in the sensor frame, tared after settling",
 }
 SIGNALS = {
@@ -40,6 +41,7 @@ SIGNALS = {
     "gripper_pos": (2,),
     "wrench": (READINGS, 6),
 }
+CAMERA = (8,)  # the signal camera_<name>: position [m], quaternion xyzw, vertical field of view [rad]
 
 
 class Tabletop(Scene):
@@ -72,7 +74,7 @@ class Tabletop(Scene):
         self.spec = Spec(
             scene="tabletop",
             cameras={camera: (height, width, 3) for camera in cameras},
-            signals=SIGNALS,
+            signals={**SIGNALS, **{f"camera_{name}": CAMERA for name in cameras}},
             action=ACTION,
             control_hz=CONTROL_HZ,
             controller={"name": "OSC_POSE", "sha256": hashlib.sha256(CONTROLLER.read_bytes()).hexdigest()},
@@ -253,7 +255,14 @@ class Tabletop(Scene):
             "gripper_pos": data.qpos[self._finger_qpos],
             "wrench": self._world.wrench - self._tare,
         }
+        values |= {f"camera_{name}": self._camera(self._camera_ids[name]) for name in self.spec.cameras}
         return {name: np.array(value, np.float32) for name, value in values.items()}
+
+    def _camera(self, camera: int) -> np.ndarray:
+        quaternion = np.empty(4)
+        mujoco.mju_mat2Quat(quaternion, self._data.cam_xmat[camera])
+        w, x, y, z = quaternion if quaternion[0] >= 0 else -quaternion
+        return np.array([*self._data.cam_xpos[camera], x, y, z, w, np.radians(self._model.cam_fovy[camera])])
 
     def _state(self) -> State:
         data, fingers = self._data, self._data.qpos[self._finger_qpos]

@@ -1,0 +1,43 @@
+"""Where a picture's cells lie in the world: calibrated cameras, and a plane that things stand on."""
+
+from __future__ import annotations
+
+import torch
+
+STEEPEST = -0.05  # a ray closer to the horizon than this (direction's z) is bent down to it
+FARTHEST = 0.6  # [m], sideways from the hand; what lies beyond is drawn to the rim
+
+
+def ground_places(
+    camera: torch.Tensor, hand: torch.Tensor, *, grid: tuple[int, int], height: torch.Tensor, aspect: float = 1.0
+) -> torch.Tensor:
+    """(…, N, 2) [m]: from under the hand to where each cell's ray meets the plane z = `height`, row by row.
+
+    camera: (…, 8), position [m], quaternion xyzw and vertical field of view [rad] of a camera that looks along −z with
+    y up. hand: (…, 3) [m]. Both in the world's frame. aspect: width over height of the picture.
+    """
+    position, quaternion, fovy = camera[..., :3], camera[..., 3:7], camera[..., 7]
+    rays = cell_rays(grid, aspect, device=camera.device)  # (N, 3)
+    tangent = torch.tan(fovy / 2)[..., None]
+    scaled = torch.stack([rays[:, 0] * tangent, rays[:, 1] * tangent, rays[:, 2].expand_as(rays[:, 0] * tangent)], dim=-1)
+    world = rotate(quaternion[..., None, :], scaled)
+    down = world[..., 2].clamp(max=STEEPEST)
+    reach = (height - position[..., 2:3]) / down  # (…, N)
+    places = position[..., None, :2] + reach[..., None] * world[..., :2]
+    return (places - hand[..., None, :2]).clamp(-FARTHEST, FARTHEST)
+
+
+def cell_rays(grid: tuple[int, int], aspect: float, *, device: torch.device | None = None) -> torch.Tensor:
+    """(N, 3) through the middles of the cells, for a field of view whose half has tangent 1; row 0 on top."""
+    rows, columns = grid
+    up = 1 - (torch.arange(rows, device=device) + 0.5) * 2 / rows
+    right = ((torch.arange(columns, device=device) + 0.5) * 2 / columns - 1) * aspect
+    y, x = torch.meshgrid(up, right, indexing="ij")
+    return torch.stack([x, y, -torch.ones_like(x)], dim=-1).flatten(0, 1)
+
+
+def rotate(quaternion: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+    """Vectors (…, 3) turned by unit quaternions xyzw (…, 4)."""
+    axis, w = quaternion[..., :3].expand_as(vectors), quaternion[..., 3:]
+    across = 2 * torch.linalg.cross(axis, vectors)
+    return vectors + w * across + torch.linalg.cross(axis, across)
