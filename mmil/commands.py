@@ -26,7 +26,8 @@ def generate(arguments: Sequence[str]) -> int:
     made = run(**parsed.options, config=parsed.resolved)
     done = "finished before" if not made.made else f"{made.made} made now"
     say(f"{made.out}: {made.episodes} episodes, {made.steps} steps, {made.failed_attempts} failed attempts ({done})")
-    say(f"next: mmil inspect {made.out}, or mmil train --config configs/train/quickstart.yaml --data {made.out} --out RUN")
+    say(f"next: mmil inspect {made.out}, or")
+    say(f"      mmil train --config configs/train/quickstart.yaml --data {made.out} --out RUN")
     return 0
 
 
@@ -79,7 +80,11 @@ def verify(arguments: Sequence[str]) -> int:
     reasons = run(**parsed.options, scene=scene_of(path), tell=say)
     for reason in reasons:
         sys.stderr.write(f"{reason}\n")
-    say(f"{path}: {len(reasons)} reasons not to trust it" if reasons else f"{path}: nothing wrong; next: mmil inspect {path}")
+    say(
+        f"{path}: {len(reasons)} reasons not to trust it"
+        if reasons
+        else f"{path}: nothing wrong; next: mmil inspect {path}"
+    )
     return 1 if reasons else 0
 
 

@@ -20,7 +20,7 @@ PROJECT = Path(__file__).parents[1]  # a clone holds configs/ here; so does a wh
 
 @dataclass(frozen=True)
 class Parsed:
-    """`options`: keyword arguments with objects in them. `resolved`: the same as plain JSON values, defaults included."""
+    """`options`: keyword arguments with objects in them. `resolved`: the same as JSON values, defaults included."""
 
     options: dict[str, Any]
     resolved: dict[str, Any]
@@ -41,7 +41,7 @@ def parse(
     positional: Sequence[str] = (),
     skip: Sequence[str] = (),
 ) -> Parsed:
-    """Options of `function` from --config files, merged in order, and from the command line; UserError where one is off."""
+    """Options of `function` from --config files, in order, and the command line; UserError where one is off."""
     parser = _parser(function, verb=verb, positional=positional, skip=skip)
     parser.add_argument("--config", action="config", help="YAML with any of the options; later ones win")
     try:
@@ -95,7 +95,9 @@ def one_line(message: str) -> str:
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     text = " ".join(line for line in lines if not re.match(r"^(usage:|Type (typing|collections)\S* expects)", line))
     text = re.sub(r"\.? ?Got value: ?(Namespace\(|\{'class_path).*$", "", text or message)
-    text = re.sub(r"Type (typing|collections\.abc)\.Callable\S*( \S+)*? expects a function or a callable class: ?", "", text)
+    text = re.sub(
+        r"Type (typing|collections\.abc)\.Callable\S*( \S+)*? expects a function or a callable class: ?", "", text
+    )
     return (text.strip().rstrip(".") + _what_exists(text)).strip()
 
 

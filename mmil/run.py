@@ -54,7 +54,9 @@ class RunFolder:
         if not (folder.path / CONFIG).is_file():
             raise UserError(f"{path} is not a run: it has no {CONFIG}; `mmil train` makes one")
         if not (folder.path / MODEL).is_file():
-            raise UserError(f"{path} is unfinished: it has no {MODEL}; the same `mmil train` goes on from its checkpoint")
+            raise UserError(
+                f"{path} is unfinished: it has no {MODEL}; the same `mmil train` goes on from its checkpoint"
+            )
         return folder
 
     @property
@@ -114,7 +116,11 @@ def commit() -> str:
     try:
         run = subprocess.run(
             ["git", "describe", "--always", "--dirty=+", "--abbrev=10", "--exclude=*"],
-            cwd=here, capture_output=True, text=True, check=True, timeout=10,
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
         )
     except (OSError, subprocess.SubprocessError):
         return "unknown"
@@ -134,7 +140,6 @@ def load_policy(path: Path) -> Policy:
     from safetensors.torch import load_file
 
     from mmil.config import rebuild
-    from mmil.policy import Policy
 
     folder = RunFolder.open(path)
 

@@ -52,4 +52,6 @@ class Runner(Actor):
 
 def materialised(observation: Observation) -> Observation:
     """The same instant with its pictures taken, so that it can be kept after the scene has moved on."""
-    return Observation({name: observation.images[name] for name in observation.images}, observation.signals, observation.instruction)
+    return Observation(
+        {name: observation.images[name] for name in observation.images}, observation.signals, observation.instruction
+    )

@@ -43,14 +43,26 @@ def test_every_verb_has_help(verb):
     [
         (["fly"], ["no verb 'fly'", "generate"]),
         (["generate", "--config", "configs/generate/none.yaml", "--out", "{tmp}/new"], ["none.yaml"]),
-        (["generate", "--config", "configs/generate/quickstart.yaml", "--out", "{tmp}/new", "--episode", "3"], ["episode"]),
-        (["generate", "--config", "configs/generate/quickstart.yaml", "--out", "{tmp}/new", "--episodes", "few"], ["episodes", "few"]),
+        (
+            ["generate", "--config", "configs/generate/quickstart.yaml", "--out", "{tmp}/new", "--episode", "3"],
+            ["episode"],
+        ),
+        (
+            ["generate", "--config", "configs/generate/quickstart.yaml", "--out", "{tmp}/new", "--episodes", "few"],
+            ["episodes", "few"],
+        ),
         (["generate", "--config", "{tmp}/scene.yaml", "--out", "{tmp}/new"], ["mmil.scenes.Table"]),
         (["generate", "--config", "{tmp}/option.yaml", "--out", "{tmp}/new"], ["thing"]),
-        (["generate", "--config", "{tmp}/camera.yaml", "--out", "{tmp}/new", "--workers", "1"], ["no camera ceiling; there are front, wrist"]),
+        (
+            ["generate", "--config", "{tmp}/camera.yaml", "--out", "{tmp}/new", "--workers", "1"],
+            ["no camera ceiling; there are front, wrist"],
+        ),
         (["verify", "{tmp}/nothing"], ["nothing"]),
         (["inspect", "{tmp}/nothing"], ["nothing"]),
-        (["train", "--config", "configs/train/quickstart.yaml", "--data", "{tmp}/nothing", "--out", "{tmp}/new"], ["nothing"]),
+        (
+            ["train", "--config", "configs/train/quickstart.yaml", "--data", "{tmp}/nothing", "--out", "{tmp}/new"],
+            ["nothing"],
+        ),
         (["evaluate", "{tmp}/nothing"], ["is not a run"]),
         (["report", "{tmp}/nothing"], ["nothing"]),
         (["instructions", "--split", "test"], ["train", "held_out"]),
@@ -76,7 +88,12 @@ def test_a_mistake_is_one_line_and_leaves_nothing(arguments, parts, tmp_path):
 
 def test_instructions_lists_rows_of_both_splits():
     rows = json.loads(mmil("instructions", "--json").stdout)
-    assert {row["split"] for row in rows} == {"train", "held_out"} and set(rows[0]) == {"goal", "verb", "split", "sentence"}
+    assert {row["split"] for row in rows} == {"train", "held_out"} and set(rows[0]) == {
+        "goal",
+        "verb",
+        "split",
+        "sentence",
+    }
     heading, *lines = mmil("instructions", "--split", "held_out").stdout.splitlines()
     assert heading.split("\t") == ["goal", "verb", "split", "sentence"]
     assert {line.split("\t")[2] for line in lines} == {"held_out"}

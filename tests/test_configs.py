@@ -30,7 +30,9 @@ def test_every_train_config_parses(path, tmp_path):
     assert callable(parsed.options["algo"]) and parsed.resolved["algo"]["class_path"].startswith("mmil.algos.")
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("[gt]*/*.yaml")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.mark.parametrize(
+    "path", sorted(CONFIGS.glob("[gt]*/*.yaml")), ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
 def test_every_recipe_says_what_it_costs_and_gives(path):
     head = path.read_text().splitlines()[:4]
     assert [line.split(":")[0] for line in head] == ["# command", "# hardware", "# result", "# commit"], head
@@ -48,7 +50,9 @@ def test_a_misspelt_key_is_named_with_what_exists(tmp_path):
     config["algo"]["init_args"]["policy"]["init_args"]["vision"]["init_args"]["stage"] = [2]
     (tmp_path / "bad.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(UserError, match="stage") as error:
-        parse(train, ["--config", str(tmp_path / "bad.yaml"), "--data", "d", "--out", "o"], verb="train", skip=("config",))
+        parse(
+            train, ["--config", str(tmp_path / "bad.yaml"), "--data", "d", "--out", "o"], verb="train", skip=("config",)
+        )
     assert "\n" not in str(error.value) and "Namespace(" not in str(error.value)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,8 @@ from lightning import LightningModule
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
-from mmil.contracts import Batch, Spec
+from mmil.algos.reading import Reading
+from mmil.contracts import Batch, Goal, Spec
 from mmil.data.stats import Stats
 from mmil.policy import Policy
 
@@ -20,7 +21,8 @@ class BC(LightningModule):
     """A Policy under AdamW with warm-up and a cosine, and an average of its weights that is what gets evaluated.
 
     learning_rate, weight_decay: AdamW's. warmup: steps to the full rate. average: decay of the moving average of
-    weights (0: none). pretrained_scale: factor on the rate of pretrained parts that are fine-tuned.
+    weights (0: none). pretrained_scale: factor on the rate of pretrained parts that are fine-tuned. reading: weight of
+    the lessons that tell the data set's sentences apart (0: none).
     """
 
     def __init__(
@@ -34,27 +36,38 @@ class BC(LightningModule):
         warmup: int = 100,
         average: float = 0.998,
         pretrained_scale: float = 0.1,
+        reading: float = 0.1,
+        sentences: Mapping[Goal, Sequence[str]] | None = None,
     ) -> None:
         super().__init__()
         self.policy, self.stats = policy(spec, stats), stats
         self.learning_rate, self.weight_decay, self.warmup = learning_rate, weight_decay, warmup
         self.average, self.pretrained_scale = average, pretrained_scale
+        self.reading_weight = reading if sentences else 0.0
+        if self.reading_weight:
+            self.reading = Reading(sentences, size=self.policy.language.queries.numel())
         self.averaged: dict[str, torch.Tensor] = {}
         self.resolved: dict[str, Any] = {}  # the config of the run, for its checkpoints
 
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
         loss = self.policy.loss(batch)
         self.log("train/loss", loss, on_step=True, on_epoch=False, prog_bar=True, batch_size=len(batch.instruction))
-        return loss
+        if not self.reading_weight:
+            return loss
+        reading = self.reading.loss(self.policy.language)
+        self.log("train/reading", reading, on_step=True, on_epoch=False, batch_size=self.reading.batch)
+        return loss + self.reading_weight * reading
 
     def validation_step(self, batch: Batch, index: int) -> None:
         self.log("val/loss", self.policy.loss(batch), prog_bar=True, batch_size=len(batch.instruction), sync_dist=True)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        pretrained = [p for part in (self.policy.vision.backbone, self.policy.language.model) for p in part.parameters()]
+        pretrained = [
+            p for part in (self.policy.vision.backbone, self.policy.language.model) for p in part.parameters()
+        ]
         tuned = {id(parameter) for parameter in pretrained}
         groups = [
-            {"params": [p for p in self.policy.parameters() if p.requires_grad and id(p) not in tuned]},
+            {"params": [p for p in self.parameters() if p.requires_grad and id(p) not in tuned]},
             {"params": [p for p in pretrained if p.requires_grad], "lr": self.learning_rate * self.pretrained_scale},
         ]
         optimizer = AdamW(

@@ -50,7 +50,9 @@ class MetricsFile(Logger):
             return
         names = sorted({name for row in self._rows.values() for name in row} - {"epoch", "step"})
         lines = [["epoch", "step", *names]]
-        lines += [[row.get("epoch", ""), step, *[row.get(name, "") for name in names]] for step, row in self._rows.items()]
+        lines += [
+            [row.get("epoch", ""), step, *[row.get(name, "") for name in names]] for step, row in self._rows.items()
+        ]
         write_atomic(self.path, "".join(",".join(str(cell) for cell in line) + "\n" for line in lines).encode())
 
     @rank_zero_only

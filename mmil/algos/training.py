@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,6 @@ from lightning import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
 
-from mmil.run import RunFolder
 from mmil.algos.metrics import MetricsFile
 from mmil.contracts import Spec, UserError
 from mmil.data.augment import Transform
@@ -23,6 +21,7 @@ from mmil.data.dataset import Dataset
 from mmil.data.module import WindowData
 from mmil.data.shards import file_sha256
 from mmil.data.stats import Stats
+from mmil.run import RunFolder
 
 LoggerName = Literal["wandb", "tensorboard"]
 
@@ -56,8 +55,8 @@ def train(
         return out
     seed_everything(seed, workers=True, verbose=False)
     dataset = Dataset.open(data)
-    stats = WindowData(path=data, validation=validation).stats
-    module = algo(dataset.spec, stats)
+    known = WindowData(path=data, validation=validation)
+    module = algo(dataset.spec, stats := known.stats, sentences=known.sentences)
     module.resolved = dict(config or {})
     features = _cache(dataset, module) if cache else None
     windows = WindowData(
@@ -93,7 +92,9 @@ def train(
         raise KeyboardInterrupt
     if trainer.is_global_zero:
         module.swap_average()
-        folder.finish(module.policy, epochs=epochs, seconds=time.monotonic() - begun, device=str(trainer.strategy.root_device))
+        folder.finish(
+            module.policy, epochs=epochs, seconds=time.monotonic() - begun, device=str(trainer.strategy.root_device)
+        )
     return out
 
 
@@ -127,7 +128,9 @@ def _cache(dataset: Dataset, module: LightningModule) -> Path:
     if not vision.frozen:
         raise UserError("cache: true needs a frozen vision encoder; set frozen: true, or cache: false to fine-tune it")
     fingerprint = vision.fingerprint()
-    path = dataset.path.with_name(f"{dataset.path.name}.features-{fingerprint['sha256'][:12]}-{'-'.join(map(str, vision.stages))}")
+    path = dataset.path.with_name(
+        f"{dataset.path.name}.features-{fingerprint['sha256'][:12]}-{'-'.join(map(str, vision.stages))}"
+    )
 
     def encode(camera: str, frames: Any) -> list[Any]:
         images = torch.from_numpy(frames).permute(0, 3, 1, 2)
@@ -140,7 +143,11 @@ def _cache(dataset: Dataset, module: LightningModule) -> Path:
 def _checkpoints(out: Path) -> ModelCheckpoint:
     # the last one, not the best: a best one is chosen by luck, and success does not follow validation loss
     return ModelCheckpoint(
-        dirpath=out / "checkpoints", filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False,
+        dirpath=out / "checkpoints",
+        filename="last",
+        save_top_k=1,
+        every_n_epochs=1,
+        enable_version_counter=False,
         save_on_train_epoch_end=True,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
@@ -10,7 +12,7 @@ def fold_batchnorms(model: nn.Module) -> nn.Module:
     """Fold every batch norm that follows a convolution within the same module; in place, for evaluation only."""
     for module in list(model.modules()):
         children = list(module.named_children())
-        for (_, conv), (name, norm) in zip(children, children[1:], strict=False):
+        for (_, conv), (name, norm) in pairwise(children):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 conv.weight, conv.bias = fuse_conv_bn_weights(
                     conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias

@@ -11,8 +11,7 @@ from torch import nn
 
 from mmil.encoders.geometry import ground_places
 
-
-REACH = 0.1  # [m], the unit in which places on the ground are told to the network
+REACH = 0.2  # [m], the unit in which places on the ground are told to the network
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,12 @@ class FilmFusion(nn.Module):
         a_step = len(sizes.grids) * points * numbers + sizes.others * sizes.token
         size = sizes.past * a_step + language
         self.mix = nn.Sequential(
-            nn.Linear(size, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, width), nn.GELU()
+            nn.Linear(size, width),
+            nn.LayerNorm(width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, width),
+            nn.GELU(),
         )
 
     def forward(
@@ -72,7 +76,6 @@ class FilmFusion(nn.Module):
             for camera, look in self.look.items()
         ]  # (B, K, points · …)
         return self.mix(torch.cat([part.flatten(1) for part in (*seen, *others)] + [language], dim=1))
-
 
     def _ground_places(
         self, camera: str, grid: tuple[int, int], signals: Mapping[str, torch.Tensor]

@@ -19,7 +19,9 @@ def ground_places(
     position, quaternion, fovy = camera[..., :3], camera[..., 3:7], camera[..., 7]
     rays = cell_rays(grid, aspect, device=camera.device)  # (N, 3)
     tangent = torch.tan(fovy / 2)[..., None]
-    scaled = torch.stack([rays[:, 0] * tangent, rays[:, 1] * tangent, rays[:, 2].expand_as(rays[:, 0] * tangent)], dim=-1)
+    scaled = torch.stack(
+        [rays[:, 0] * tangent, rays[:, 1] * tangent, rays[:, 2].expand_as(rays[:, 0] * tangent)], dim=-1
+    )
     world = rotate(quaternion[..., None, :], scaled)
     down = world[..., 2].clamp(max=STEEPEST)
     reach = (height - position[..., 2:3]) / down  # (…, N)

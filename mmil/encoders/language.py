@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 from mmil.contracts import Spec, UserError
-from mmil.encoders.sources import TEXT_PACKAGE, fingerprint, go_offline, only_file, package_folder
+from mmil.encoders.sources import TEXT_PACKAGE, fingerprint, go_offline, package_folder
 
 MOST_KEPT = 20_000  # sentences whose frozen states stay in memory
 

@@ -150,7 +150,9 @@ def load_backbone(name: str, weights: str | None) -> nn.Module:
             return timm.create_model(name, pretrained=True).eval()
         model = timm.create_model(name, pretrained=False).eval()
     except (OSError, RuntimeError, ValueError) as error:
-        raise UserError(f"{name} could not be loaded ({type(error).__name__}); give a local file as `weights`") from None
+        raise UserError(
+            f"{name} could not be loaded ({type(error).__name__}); give a local file as `weights`"
+        ) from None
     if weights != "random":
         path = only_file(package_folder(VISION_PACKAGE), "*.pth") if weights is None else Path(weights)
         _load_weights(model, path, by_order=weights is None)

@@ -32,8 +32,9 @@ def evaluate(
 ) -> dict[str, dict[str, Any]]:
     """Trials of the run's policy in a suite, or in all of them; summaries by suite.
 
-    horizon: control steps a trial may take. execute: actions of each predicted chunk before it looks again. instructions: YAML of your own sentences, verb →
-    templates. out: where trials.jsonl and summary.json go, RUN/evaluation/SUITE unless given.
+    execute: actions of each predicted chunk before it looks again. horizon: control steps a trial may take.
+    instructions: YAML of your own sentences, verb → templates. out: where trials.jsonl and summary.json go,
+    RUN/evaluation/SUITE unless given.
     """
     folder = RunFolder.open(run)
     if trials < 1:
@@ -41,7 +42,9 @@ def evaluate(
     own = load_instructions(instructions, Grammar.load().verbs) if instructions else None
     suites = [load_suite(name) for name in (suite_names() if suite == "all" else [suite])]
     if own:
-        suites = [replace(one, layouts=one.layouts or one.name, name=f"{one.name}-{instructions.stem}") for one in suites]
+        suites = [
+            replace(one, layouts=one.layouts or one.name, name=f"{one.name}-{instructions.stem}") for one in suites
+        ]
     where = {one.name: _place(one, folder, out, several=len(suites) > 1) for one in suites}
     about = {
         "command": command,

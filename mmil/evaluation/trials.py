@@ -1,4 +1,4 @@
-"""`mmil evaluate`: trials of a run's policy in parallel, judged from privileged state; trials.jsonl and summary.json."""
+"""Trials of a run's policy in parallel, judged from privileged state: trials.jsonl and summary.json."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ class _Worker:
         )
         told = {"seed": request.seed, "horizon": self.stage.horizon, "goal": goal, "instruction": sentence}
         frames: dict[str, list[np.ndarray]] = {camera: [] for camera in scene.spec.cameras} if film else {}
-        for steps, turn in enumerate(play(scene, self.actor, **told)):
+        steps = -1
+        for turn in play(scene, self.actor, **told):
+            steps += 1
             for camera, kept in frames.items():
                 kept.append(turn.step.observation.images[camera])
         if film:

@@ -1,4 +1,4 @@
-"""Demonstrations that show how to recover: executed actions stray, labels stay the expert's answer (DART, Laskey 2017)."""
+"""Demonstrations that show how to recover: what is done strays, labels stay the expert's (DART, Laskey 2017)."""
 
 from __future__ import annotations
 

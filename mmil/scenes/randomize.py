@@ -143,7 +143,7 @@ def _object(rng: np.random.Generator, thing: Thing, spot: np.ndarray) -> dict[st
 def orbit(
     target: np.ndarray, *, azimuth: float, elevation: float, distance: float, roll: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Position [m] and quaternion (wxyz) of a mujoco camera (looking along −z, y up) turned to `target`; angles [deg]."""
+    """Position [m] and quaternion wxyz of a camera (looking along −z, y up) turned to `target`; angles [deg]."""
     around, above, turn = np.radians([azimuth, elevation, roll])
     outward = np.array([np.cos(above) * np.cos(around), np.cos(above) * np.sin(around), np.sin(above)])
     right = np.array([-np.sin(around), np.cos(around), 0.0])

@@ -12,6 +12,7 @@ import mujoco
 import numpy as np
 
 from mmil.contracts import Body, Goal, Observation, Outcome, Scene, Shown, Spec, State, Step, Thing, UserError
+from mmil.scenes.dressing import CAMERAS, Dressing, Parts
 from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
 from mmil.scenes.things import COLOURS, SHAPES
@@ -19,17 +20,15 @@ from mmil.scenes.visuals import simplify_visuals
 from mmil.scenes.world import CONTROL_HZ, CONTROLLER, READINGS, TABLE_TOP, TabletopWorld
 
 VERBS = ("lift",)
-CAMERAS = {"front": "front", "wrist": "robot0_eye_in_hand"}
 LIFTED = 0.04  # [m], the bottom of a thing above the table that counts as lifted, as in robosuite's Lift
 HELD_STEPS = 3  # control steps it must stay there, in the hand
-WRIST_POSITION, WRIST_LEAN = np.array([0.095, 0.0, 0.0]), -np.radians(30.0)  # [m], [rad]
 SETTLE_STEPS = 4  # control steps with the hand open and still, before the first observation
 ACTION = ("dx", "dy", "dz", "rx", "ry", "rz", "gripper")
 CONVENTIONS = {
     "image": "RGB uint8, row 0 on top",
     "action": "OSC_POSE delta in the base frame, 1 = 0.05 m / 0.5 rad; gripper -1 open, +1 closed",
     "quaternion": "xyzw, x >= 0",
-    "camera": "position [m], quaternion xyzw of a camera that looks along -z with y up, field of view [rad]; world frame",
+    "camera": "position [m], quaternion xyzw (looks along -z, y up), field of view [rad]; world frame",
     "wrench": "force [N] then torque [N m] in the sensor frame, tared after settling",
 }
 SIGNALS = {
@@ -81,7 +80,9 @@ class Tabletop(Scene):
             conventions=CONVENTIONS,
             versions={name: version(name) for name in ("mujoco", "robosuite", "numpy")},
         )
-        self._find()
+        self._parts = Parts(self._world)
+        self._dressing = Dressing(self._model, self._data, self._parts)
+        self._home = np.array(self._world.robots[0].init_qpos, np.float64)
         self._draws: Mapping[str, Any] = {}
         self._moment = 0
 
@@ -118,7 +119,9 @@ class Tabletop(Scene):
     def step(self, action: np.ndarray) -> Step:
         action = np.asarray(action, np.float64)
         if action.shape != (len(ACTION),) or not np.isfinite(action).all():
-            raise UserError(f"action of shape {action.shape} with values {action}, expected {len(ACTION)} finite numbers")
+            raise UserError(
+                f"action of shape {action.shape} with values {action}, expected {len(ACTION)} finite numbers"
+            )
         self._world.advance(np.clip(action, -1.0, 1.0))
         self._command = float(np.sign(action[-1]))
         self._elapsed += 1
@@ -134,47 +137,22 @@ class Tabletop(Scene):
         """Pictures of a stored instant: {camera: uint8 (h, w, 3)} of one row of Episode.states."""
         self._draws = draws
         self._present = tuple(Thing(**item["thing"]) for item in draws["objects"])
-        self._dress()
+        self._dressing.apply(draws)
         self._data.qpos[:] = states[: self._model.nq]
         mujoco.mj_forward(self._model, self._data)
         self._moment += 1
-        return {camera: self._renderer.render(self._camera_ids[camera]) for camera in self.spec.cameras}
+        return {camera: self._renderer.render(self._parts.cameras[camera]) for camera in self.spec.cameras}
 
     def close(self) -> None:
         self._renderer.close()
 
-    # -- building and dressing the model --------------------------------------------------------------------------
-
-    def _find(self) -> None:
-        """Look up the numbers by which mujoco knows the parts."""
-        model, sim = self._model, self._world.sim
-        self._camera_ids = {name: sim.model.camera_name2id(CAMERAS[name]) for name in CAMERAS}
-        self._wrist_home = wrist_mount(model.cam_quat[self._camera_ids["wrist"]])
-        self._slot_bodies = [sim.model.body_name2id(slot.root_body) for slot in self._world.slots]
-        self._slot_geoms = [
-            {shape: sim.model.geom_name2id(f"{slot.name}_{shape}") for shape in SHAPES} for slot in self._world.slots
-        ]
-        self._slot_joints = [sim.model.get_joint_qpos_addr(slot.joints[0])[0] for slot in self._world.slots]
-        gripper = self._world.robots[0].gripper["right"]
-        self._pads = [
-            {sim.model.geom_name2id(geom) for geom in gripper.important_geoms[side]}
-            for side in ("left_finger", "right_finger")
-        ]
-        self._grip_site = sim.model.site_name2id(gripper.important_sites["grip_site"])
-        robot = self._world.robots[0]
-        self._arm_qpos, self._arm_dof = np.array(robot._ref_joint_pos_indexes), np.array(robot._ref_joint_vel_indexes)
-        self._finger_qpos = np.array(robot._ref_gripper_joint_pos_indexes["right"])
-        self._home = np.array(robot.init_qpos, np.float64)
-        self._table_geom = sim.model.geom_name2id("table_visual")
-        model.geom_matid[self._table_geom] = -1  # its colour is drawn, not its texture
-
     def _apply(self) -> None:
         """Make the model what the draws say, let it settle, and tare the wrench."""
-        self._dress()
+        self._dressing.apply(self._draws)
         robot = self._world.robots[0]
         robot.init_qpos = self._home + self._draws["robot"]["joint_offset"]
         self._world.reset()
-        for address, item in zip(self._slot_joints, self._draws["objects"], strict=True):
+        for address, item in zip(self._parts.joints, self._draws["objects"], strict=True):
             x, y = item["position"]
             z = TABLE_TOP[2] + item["half_size"][2]
             half = item["yaw"] / 2
@@ -186,45 +164,6 @@ class Tabletop(Scene):
         self._command = -1.0
         self._tare = self._world.wrench.mean(axis=0)
         self._moment += 1
-
-    def _dress(self) -> None:
-        """Shapes, sizes, masses, colours, cameras and lights of the draws, into the compiled model."""
-        for body, geoms, item in zip(self._slot_bodies, self._slot_geoms, self._draws["objects"], strict=True):
-            self._dress_slot(body, geoms, item)
-        self._dress_cameras()
-        light, model = self._draws["light"], self._model
-        model.light_pos[0], model.light_diffuse[0] = light["position"], light["diffuse"]
-        model.light_specular[0] = 0.1  # more would bleach colours seen from above
-        headlight = model.vis.headlight
-        headlight.ambient[:], headlight.diffuse[:], headlight.specular[:] = light["headlight"], 0.15, 0.0
-        model.geom_rgba[self._table_geom] = [*self._draws["table"]["rgb"], 1.0]
-        mujoco.mj_setConst(model, self._data)  # masses changed: what follows from them must too
-
-    def _dress_slot(self, body: int, geoms: Mapping[str, int], item: Mapping[str, Any]) -> None:
-        model, chosen = self._model, item["thing"]["shape"]
-        half_size = np.array(item["half_size"])
-        for shape, geom in geoms.items():
-            solid = shape == chosen
-            model.geom_contype[geom] = model.geom_conaffinity[geom] = int(solid)
-            model.geom_rgba[geom] = [*item["rgb"], float(solid)]  # what is transparent is not drawn
-        geom, kind = geoms[chosen], SHAPES[chosen]
-        model.geom_size[geom] = kind.geom_size(half_size)
-        model.geom_rbound[geom] = np.linalg.norm(half_size)
-        model.geom_aabb[geom] = [0, 0, 0, *half_size]
-        model.body_mass[body], model.body_inertia[body] = kind.mass(half_size), kind.inertia(half_size)
-        model.body_ipos[body], model.body_iquat[body] = 0.0, [1.0, 0.0, 0.0, 0.0]
-
-    def _dress_cameras(self) -> None:
-        model, draws = self._model, self._draws["cameras"]
-        front, wrist = self._camera_ids["front"], self._camera_ids["wrist"]
-        model.cam_pos[front], model.cam_quat[front] = draws["front"]["position"], draws["front"]["quaternion_wxyz"]
-        tilt, turned = np.radians(draws["wrist"]["tilt"]), np.empty(4)
-        angle = float(np.linalg.norm(tilt))
-        mujoco.mju_axisAngle2Quat(turned, tilt / angle if angle else np.array([0.0, 0.0, 1.0]), angle)
-        position, quaternion = self._wrist_home
-        model.cam_pos[wrist] = position + draws["wrist"]["offset"]
-        mujoco.mju_mulQuat(model.cam_quat[wrist], quaternion, turned)
-        model.cam_fovy[front], model.cam_fovy[wrist] = draws["front"]["fovy"], draws["wrist"]["fovy"]
 
     # -- observing and judging ------------------------------------------------------------------------------------
 
@@ -238,24 +177,24 @@ class Tabletop(Scene):
         def render(camera: str) -> np.ndarray:
             if moment != self._moment:
                 raise RuntimeError(f"the scene has moved on: {camera} of a past instant cannot be rendered any more")
-            return self._renderer.render(self._camera_ids[camera])
+            return self._renderer.render(self._parts.cameras[camera])
 
         return Shown(tuple(self.spec.cameras), render)
 
     def _signals(self) -> dict[str, np.ndarray]:
         data, quaternion = self._data, np.empty(4)
-        mujoco.mju_mat2Quat(quaternion, data.site_xmat[self._grip_site])
+        mujoco.mju_mat2Quat(quaternion, data.site_xmat[self._parts.grip_site])
         w, x, y, z = quaternion if quaternion[1] >= 0 else -quaternion
         values = {
-            "joint_pos": data.qpos[self._arm_qpos],
-            "joint_vel": data.qvel[self._arm_dof],
-            "joint_torque": data.qfrc_actuator[self._arm_dof],
-            "eef_pos_world": data.site_xpos[self._grip_site],
+            "joint_pos": data.qpos[self._parts.arm_qpos],
+            "joint_vel": data.qvel[self._parts.arm_dof],
+            "joint_torque": data.qfrc_actuator[self._parts.arm_dof],
+            "eef_pos_world": data.site_xpos[self._parts.grip_site],
             "eef_quat_xyzw": [x, y, z, w],
-            "gripper_pos": data.qpos[self._finger_qpos],
+            "gripper_pos": data.qpos[self._parts.finger_qpos],
             "wrench": self._world.wrench - self._tare,
         }
-        values |= {f"camera_{name}": self._camera(self._camera_ids[name]) for name in self.spec.cameras}
+        values |= {f"camera_{name}": self._camera(self._parts.cameras[name]) for name in self.spec.cameras}
         return {name: np.array(value, np.float32) for name, value in values.items()}
 
     def _camera(self, camera: int) -> np.ndarray:
@@ -265,21 +204,21 @@ class Tabletop(Scene):
         return np.array([*self._data.cam_xpos[camera], x, y, z, w, np.radians(self._model.cam_fovy[camera])])
 
     def _state(self) -> State:
-        data, fingers = self._data, self._data.qpos[self._finger_qpos]
+        data, fingers = self._data, self._data.qpos[self._parts.finger_qpos]
         return State(
             goal=self._goal,
             bodies=tuple(self._body(i) for i in range(self._things)),
-            eef_position=data.site_xpos[self._grip_site].copy(),
-            eef_rotation=data.site_xmat[self._grip_site].reshape(3, 3).copy(),
+            eef_position=data.site_xpos[self._parts.grip_site].copy(),
+            eef_rotation=data.site_xmat[self._parts.grip_site].reshape(3, 3).copy(),
             gripper_width=float(abs(fingers[0] - fingers[1])),
             gripper_command=self._command,
             table_height=float(TABLE_TOP[2]),
         )
 
     def _body(self, slot: int) -> Body:
-        body, item = self._slot_bodies[slot], self._draws["objects"][slot]
+        body, item = self._parts.bodies[slot], self._draws["objects"][slot]
         rotation = self._data.xmat[body].reshape(3, 3)
-        touching = self._touching(self._slot_geoms[slot][item["thing"]["shape"]])
+        touching = self._touching(self._parts.geoms[slot][item["thing"]["shape"]])
         return Body(
             thing=self._present[slot],
             position=self._data.xpos[body].copy(),
@@ -293,11 +232,13 @@ class Tabletop(Scene):
         pairs = self._data.contact.geom  # (contacts, 2)
         others = np.where(pairs[:, 0] == geom, pairs[:, 1], np.where(pairs[:, 1] == geom, pairs[:, 0], -1))
         touching = set(others.tolist())
-        return all(touching & pad for pad in self._pads)
+        return all(touching & pad for pad in self._parts.fingers)
 
     def _judge(self, state: State) -> Outcome | None:
         lifted = next((body.thing for body in state.bodies if self._is_lifted(body, state)), None)
-        self._lifted_steps = self._lifted_steps + 1 if lifted is not None and lifted == self._lifted else int(lifted is not None)
+        self._lifted_steps = (
+            self._lifted_steps + 1 if lifted is not None and lifted == self._lifted else int(lifted is not None)
+        )
         self._lifted = lifted
         target = state.body(self._goal.object)
         self._was_held |= target.held and target.position[2] > state.table_height + target.half_size[2] + 0.01
@@ -313,17 +254,6 @@ class Tabletop(Scene):
     @staticmethod
     def _is_lifted(body: Body, state: State) -> bool:
         return body.held and body.position[2] - body.half_size[2] > state.table_height + LIFTED
-
-
-def wrist_mount(stock: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Position [m] and quaternion (wxyz) in the hand's frame: in front of the hand, tilted so that the finger tips show.
-
-    Where robosuite mounts its eye-in-hand camera (`stock` quaternion), the hand hides what is between the fingers.
-    """
-    lean, mounted = np.empty(4), np.empty(4)
-    mujoco.mju_axisAngle2Quat(lean, np.array([1.0, 0.0, 0.0]), WRIST_LEAN)
-    mujoco.mju_mulQuat(mounted, stock, lean)
-    return WRIST_POSITION, mounted
 
 
 def _require(what: str, asked: Sequence[str], known: Mapping[str, Any]) -> None:

@@ -71,9 +71,7 @@ class Slot(MujocoGeneratedObject):
 class TabletopWorld(ManipulationEnv):
     """A Panda at a table with `slots` things; robosuite renders nothing and observes nothing here."""
 
-    def __init__(
-        self, *, slots: int, processors: tuple[Any, ...] = (), stock_control: bool = False
-    ) -> None:
+    def __init__(self, *, slots: int, processors: tuple[Any, ...] = (), stock_control: bool = False) -> None:
         self._stock_control = stock_control
         self._slot_names = [f"slot{i}" for i in range(slots)]
         self._processors = processors
@@ -118,7 +116,8 @@ class TabletopWorld(ManipulationEnv):
         gripper = self.robots[0].gripper["right"]
         model = self.sim.model
         self._force, self._torque = (
-            model.sensor_adr[model.sensor_name2id(gripper.important_sensors[name])] for name in ("force_ee", "torque_ee")
+            model.sensor_adr[model.sensor_name2id(gripper.important_sensors[name])]
+            for name in ("force_ee", "torque_ee")
         )
         self._substeps = round(self.control_timestep / self.model_timestep)
 
@@ -141,6 +140,9 @@ class TabletopWorld(ManipulationEnv):
                 row[:3] = data.sensordata[self._force : self._force + 3]
                 row[3:] = data.sensordata[self._torque : self._torque + 3]
             mujoco.mj_step2(model, data)
+        # what is seen and told is the state that is stored, not the one a substep before
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_camlight(model, data)
         self.timestep += 1
         self.cur_time += self.control_timestep
 

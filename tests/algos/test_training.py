@@ -1,4 +1,4 @@
-"""`mmil train` on a real data set of a few small episodes: it learns, resumes exactly, and refuses what does not fit."""
+"""`mmil train` on a few small real episodes: it learns, resumes exactly, and refuses what does not fit."""
 
 import csv
 import shutil
@@ -51,8 +51,16 @@ def small_scene() -> Tabletop:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("data") / "small"
-    generate(scene=small_scene, actor=Lift, out=out, episodes=6, seed=3, horizon=100, workers=1, config={
-        "scene": {"class_path": "mmil.scenes.Tabletop", "init_args": {"image_size": [64, 64]}}})
+    generate(
+        scene=small_scene,
+        actor=Lift,
+        out=out,
+        episodes=6,
+        seed=3,
+        horizon=100,
+        workers=1,
+        config={"scene": {"class_path": "mmil.scenes.Tabletop", "init_args": {"image_size": [64, 64]}}},
+    )
     return out
 
 
@@ -153,9 +161,18 @@ def test_altered_weights_are_refused(whole, tmp_path):
 def test_fine_tuning_from_pictures(data, tmp_path):
     policy = CONFIG["algo"]["init_args"]["policy"]["init_args"]
     vision = {"class_path": "mmil.encoders.TimmVision", "init_args": {"stages": [1], "width": 32, "frozen": False}}
-    algo = {"class_path": "mmil.algos.BC", "init_args": {"policy": {"class_path": "mmil.policy.Policy", "init_args": {**policy, "vision": vision}}}}
+    algo = {
+        "class_path": "mmil.algos.BC",
+        "init_args": {"policy": {"class_path": "mmil.policy.Policy", "init_args": {**policy, "vision": vision}}},
+    }
     augment = [{"class_path": "mmil.data.augment.Shift", "init_args": {"pixels": 4}}]
-    out = run(data, tmp_path / "tuned", "--epochs", "1", change={"algo": algo, "cache": False, "augment": augment, "stride": 12})
+    out = run(
+        data,
+        tmp_path / "tuned",
+        "--epochs",
+        "1",
+        change={"algo": algo, "cache": False, "augment": augment, "stride": 12},
+    )
     from mmil.encoders.vision import load_backbone
 
     tuned, original = load_policy(out).vision.backbone, load_backbone("tf_efficientnet_lite0", None)

@@ -1,7 +1,7 @@
 """Control steps a second with two 128×128 cameras: all cores of ours against stock robosuite env.step, in one run.
 
-Stock is the same scene as robosuite alone would run it: its own renderer and observables, full meshes, 4× multisampling,
-its own controller loop, one process with llvmpipe free to use every core.
+Stock is the same scene as robosuite alone would run it: its own renderer and observables, full meshes,
+4× multisampling, its own controller loop, one process with llvmpipe free to use every core.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def test_generation_against_stock(capsys) -> None:
     with capsys.disabled():
         for name, rate in rates.items():
             sys.stdout.write(f"\n{name:<20}{rate:8.1f} steps/s   {rate / rates['stock, 1 process']:5.1f}x")
-        sys.stdout.write(f"\n1 -> {cores} workers: efficiency {list(rates.values())[2] / list(rates.values())[1] / cores:.2f}\n")
+        sys.stdout.write(
+            f"\n1 -> {cores} workers: efficiency {list(rates.values())[2] / list(rates.values())[1] / cores:.2f}\n"
+        )
     assert all(rate > 0 for rate in rates.values())
 
 
@@ -78,9 +80,10 @@ def _stock_main() -> None:
     import numpy as np
 
     sys.path.insert(0, str(Path(__file__).parents[2]))
+    from robosuite.environments.manipulation.manipulation_env import ManipulationEnv
+
     import mmil.scenes  # sets MUJOCO_GL
     from mmil.scenes.world import TABLE_TOP, TabletopWorld
-    from robosuite.environments.manipulation.manipulation_env import ManipulationEnv
 
     class Stock(TabletopWorld):
         """The same model with everything as robosuite does it."""
@@ -88,9 +91,18 @@ def _stock_main() -> None:
         def __init__(self) -> None:
             self._slot_names, self._processors, self._stock_control = ["a", "b", "c"], (), True
             ManipulationEnv.__init__(
-                self, robots="Panda", use_camera_obs=True, has_offscreen_renderer=True, has_renderer=False,
-                renderer="mujoco", control_freq=20, horizon=1000, hard_reset=False,
-                camera_names=["agentview", "robot0_eye_in_hand"], camera_heights=128, camera_widths=128,
+                self,
+                robots="Panda",
+                use_camera_obs=True,
+                has_offscreen_renderer=True,
+                has_renderer=False,
+                renderer="mujoco",
+                control_freq=20,
+                horizon=1000,
+                hard_reset=False,
+                camera_names=["agentview", "robot0_eye_in_hand"],
+                camera_heights=128,
+                camera_widths=128,
             )
 
         def _setup_observables(self) -> object:

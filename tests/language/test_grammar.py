@@ -55,7 +55,9 @@ def test_every_goal_has_its_own_sentences():
 
 def test_held_out_words_stay_out_of_train():
     sections = (GRAMMAR.shapes, GRAMMAR.colours)
-    held_out = {word for section in sections for said in section.values() for words in said.held_out for word in words.split()}
+    held_out = {
+        word for section in sections for said in section.values() for words in said.held_out for word in words.split()
+    }
     held_out -= set(GRAMMAR.colours)  # “bright red”: the qualifier is what is new
     assert {"bright", "rich", "box", "column"} <= held_out
     train = " ".join(row["sentence"] for row in GRAMMAR.rows(THINGS, "train"))
