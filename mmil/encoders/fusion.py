@@ -43,7 +43,7 @@ class FilmFusion(nn.Module):
         language = sizes.sentence * sizes.token
         self.look = nn.ModuleDict(
             {
-                camera: Pointing(sizes.token, grid, language=language, points=points, grounded=ground is not None)
+                camera: Pointing(sizes.token, grid, language=language, points=points)
                 for camera, grid in sizes.grids.items()
             }
         )
@@ -91,14 +91,12 @@ class Pointing(nn.Module):
     """Where in one camera's picture the sentence's things are, and what is there.
 
     Where cells have a place on the ground, a point is also told as metres from the hand: a camera may stand anywhere.
+    The places do not help to choose the point: “nearest to the hand” would do for “the one that was asked for”.
     """
 
-    def __init__(
-        self, width: int, grid: tuple[int, int], *, language: int, points: int, grounded: bool = False
-    ) -> None:
+    def __init__(self, width: int, grid: tuple[int, int], *, language: int, points: int) -> None:
         super().__init__()
         self.grid = grid
-        self.ground = nn.Linear(2, width) if grounded else None
         self.first, self.second = nn.Linear(language, 2 * width), nn.Linear(language, 2 * width)
         self.between = nn.Linear(width, width)
         self.where, self.what = nn.Linear(width, points), nn.Linear(width, width // 4)
@@ -108,8 +106,6 @@ class Pointing(nn.Module):
 
     def forward(self, tokens: torch.Tensor, language: torch.Tensor, ground: torch.Tensor | None) -> torch.Tensor:
         """(B, K, points · (2 + width / 4)), 2 more a point with a ground (B, K, N, 2), of tokens (B, K, N, width)."""
-        if self.ground is not None:
-            tokens = tokens + self.ground(ground)
         x = F.gelu(film(tokens, self.first(language)))
         x = F.gelu(film(self.between(x), self.second(language)))
         maps = self.where(x).float().softmax(dim=2).transpose(2, 3)  # (B, K, points, N)
