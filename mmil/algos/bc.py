@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from mmil.algos.reading import Reading
 from mmil.contracts import Batch, Goal, Spec
+from mmil.data.sentences import number
 from mmil.data.stats import Stats
 from mmil.policy import Policy
 
@@ -47,7 +48,12 @@ class BC(LightningModule):
         if self.reading_weight:
             self.reading = Reading(sentences, size=self.policy.language.queries.numel())
         self.averaged: dict[str, torch.Tensor] = {}
+        self.seed = 0
         self.resolved: dict[str, Any] = {}  # the config of the run, for its checkpoints
+
+    def on_train_epoch_start(self) -> None:
+        # chance begins anew with every epoch, so that a resumed run meets what an undisturbed one met
+        torch.manual_seed(number(self.seed, "epoch", self.current_epoch, self.global_rank) >> 1)
 
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
         loss = self.policy.loss(batch)

@@ -57,7 +57,7 @@ def train(
     dataset = Dataset.open(data)
     known = WindowData(path=data, validation=validation)
     module = algo(dataset.spec, stats := known.stats, sentences=known.sentences)
-    module.resolved = dict(config or {})
+    module.resolved, module.seed = dict(config or {}), seed
     features = _cache(dataset, module) if cache else None
     windows = WindowData(
         path=data,
