@@ -49,7 +49,12 @@ class BC(LightningModule):
             self.reading = Reading(sentences, size=self.policy.language.queries.numel())
         self.averaged: dict[str, torch.Tensor] = {}
         self.seed = 0
+        self.sentences = [sentence for said in (sentences or {}).values() for sentence in said]
         self.resolved: dict[str, Any] = {}  # the config of the run, for its checkpoints
+
+    def on_fit_start(self) -> None:
+        # a sentence's states depend a little on those read beside it, and a resumed run meets them in another order
+        self.policy.language.read_ahead(self.sentences)
 
     def on_train_epoch_start(self) -> None:
         # chance begins anew with every epoch, so that a resumed run meets what an undisturbed one met

@@ -6,7 +6,7 @@ look at the states of every word piece instead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -60,6 +60,13 @@ class TextTokens(nn.Module):
         weights = scores.masked_fill(~real[..., None], float("-inf")).softmax(dim=1)
         return weights.transpose(1, 2) @ self.values(states)
 
+    def read_ahead(self, sentences: Iterable[str]) -> None:
+        """Keep the frozen states of these sentences, read in an order of their own: no later reading changes them."""
+        if self.frozen:
+            ordered = sorted(set(sentences), key=lambda sentence: (len(sentence), sentence))
+            self._kept.clear()
+            self._states(ordered[:MOST_KEPT])
+
     def fingerprint(self) -> str:
         return fingerprint(self.model)
 
@@ -77,9 +84,10 @@ class TextTokens(nn.Module):
         if len(self._kept) + len(missing) > MOST_KEPT:
             self._kept.clear()
             missing = list(dict.fromkeys(sentences))
-        with torch.inference_mode(False), torch.no_grad():
-            for start in range(0, len(missing), 256):
-                part = missing[start : start + 256]
+        device = self.queries.device.type
+        with torch.inference_mode(False), torch.no_grad(), torch.autocast(device, enabled=False):
+            for start in range(0, len(missing), 64):
+                part = missing[start : start + 64]
                 states, real = self._read(part)
                 self._kept.update({s: row[mask].clone() for s, row, mask in zip(part, states, real, strict=True)})
         rows = [self._kept[sentence] for sentence in sentences]
