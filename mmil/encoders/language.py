@@ -62,8 +62,8 @@ class TextTokens(nn.Module):
 
     def read_ahead(self, sentences: Iterable[str]) -> None:
         """Keep the frozen states of these sentences, read in an order of their own: no later reading changes them."""
-        if self.frozen:
-            ordered = sorted(set(sentences), key=lambda sentence: (len(sentence), sentence))
+        ordered = sorted(set(sentences), key=lambda sentence: (len(sentence), sentence))
+        if self.frozen and ordered:
             self._kept.clear()
             self._states(ordered[:MOST_KEPT])
 

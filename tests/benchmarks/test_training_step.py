@@ -7,6 +7,7 @@ import time
 
 import torch
 from lightning import Trainer
+from torch.utils.data import DataLoader
 
 from tests.learning import tiny_batches, tiny_module
 
@@ -50,7 +51,7 @@ def lightning_seconds(batches: list, folder: str) -> float:
         accelerator="cpu",
         default_root_dir=folder,
     )
-    trainer.fit(tiny_module(), batches)
+    trainer.fit(tiny_module(), DataLoader(batches, batch_size=None, collate_fn=lambda batch: batch))
     return clock.seconds
 
 
