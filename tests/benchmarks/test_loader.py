@@ -5,6 +5,8 @@ Without DIR it makes its own data: 48 episodes of 37 steps, two 128×128 cameras
 
 import argparse
 import importlib.util
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -124,6 +126,11 @@ def scene(seed: int, camera: int) -> np.ndarray:
         cv2.line(frame, (64, 0), (20 + 2 * t, 70), (230, 230, 230), 11, cv2.LINE_AA)
         frames.append(frame)
     return np.stack(frames)
+
+
+def test_loader() -> None:
+    """In a process of its own, whose memory is then the loader's; it prints the ratios."""
+    subprocess.run([sys.executable, __file__], check=True, timeout=280)
 
 
 if __name__ == "__main__":
