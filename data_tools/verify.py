@@ -148,7 +148,13 @@ def _spec_reasons(episode: Episode, spec: Spec) -> Iterator[str]:
         yield f"scene {episode.scene!r}, the Spec says {spec.scene!r}"
     images = {name: array.shape[1:] for name, array in episode.images.items()}
     signals = {name: array.shape[1:] for name, array in episode.signals.items()}
-    for what, found, expected in (("images", images, spec.cameras), ("signals", signals, spec.signals)):
+    privileged = {name: array.shape[1:] for name, array in episode.privileged.items()}
+    kinds = (
+        ("images", images, spec.cameras),
+        ("signals", signals, spec.signals),
+        ("privileged state", privileged, spec.privileged),
+    )
+    for what, found, expected in kinds:
         if found != dict(expected):
             yield f"{what} {found}, the Spec says {dict(expected)}"
     if episode.actions.shape[1] != len(spec.action):

@@ -79,6 +79,9 @@ class Spec:
     control_hz: float
     controller: Mapping[str, Any]  # name and sha256 of the pinned json
     conventions: Mapping[str, str]
+    privileged: Mapping[str, tuple[int, ...]] = field(
+        default_factory=dict
+    )  # as signals; lessons may read it, not policies
     versions: Mapping[str, str] = field(default_factory=dict)  # informative: a difference is told, not refused
 
     def to_json(self) -> dict[str, Any]:
@@ -87,7 +90,7 @@ class Spec:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Spec:
         known = {item.name for item in dataclasses.fields(cls)}
-        missing, unknown = sorted(known - {"versions"} - set(data)), sorted(set(data) - known)
+        missing, unknown = sorted(known - {"privileged", "versions"} - set(data)), sorted(set(data) - known)
         if missing or unknown:
             raise UserError(f"not a Spec: missing {missing}, unknown {unknown}")
         return cls(
@@ -98,6 +101,7 @@ class Spec:
             control_hz=data["control_hz"],
             controller=dict(data["controller"]),
             conventions=dict(data["conventions"]),
+            privileged={name: tuple(shape) for name, shape in data.get("privileged", {}).items()},
             versions=dict(data.get("versions", {})),
         )
 
@@ -143,9 +147,15 @@ class Body:
 
     thing: Thing
     position: np.ndarray  # float64 (3,) [m], world
-    yaw: float  # [rad], about the world's z axis
+    quaternion: np.ndarray  # float64 (4,) xyzw, world from body
     half_size: np.ndarray  # float64 (3,) [m]
     held: bool  # both finger pads touch it
+
+    @property
+    def yaw(self) -> float:
+        """[rad], about the world's z axis."""
+        x, y, z, w = self.quaternion
+        return float(np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z)))
 
 
 @dataclass(frozen=True)
@@ -159,6 +169,12 @@ class State:
     gripper_width: float  # [m], between the finger pads
     gripper_command: float  # last commanded: −1 open, +1 closed
     table_height: float  # [m]
+
+    @property
+    def privileged(self) -> dict[str, np.ndarray]:
+        """What episodes keep of it, by the names of Spec.privileged: float32, metres and quaternions xyzw, world."""
+        wanted = self.body(self.goal.object)
+        return {"object_pose": np.concatenate([wanted.position, wanted.quaternion]).astype(np.float32)}
 
     def body(self, thing: Thing) -> Body:
         for body in self.bodies:
@@ -190,6 +206,7 @@ class Episode:
     draws: Mapping[str, Any]  # every randomisation draw, JSON values
     images: Mapping[str, np.ndarray]  # camera → uint8 (T+1, h, w, 3)
     signals: Mapping[str, np.ndarray]  # name → float32 (T+1, …)
+    privileged: Mapping[str, np.ndarray]  # name → float32 (T+1, …)
     states: np.ndarray  # float64 (T+1, S): qpos, qvel, act of the simulator
     actions: np.ndarray  # float32 (T, A), executed
     labels: np.ndarray  # float32 (T, A), the expert's answer in the same state
@@ -201,10 +218,11 @@ class Episode:
             raise ValueError(f"actions {self.actions.shape} and labels {self.labels.shape} must both be (T, A)")
         if len(self.rewards) != steps:
             raise ValueError(f"{steps} actions but {len(self.rewards)} rewards")
-        for name, array in {**self.images, **self.signals, "states": self.states}.items():
+        for name, array in {**self.images, **self.signals, **self.privileged, "states": self.states}.items():
             if len(array) != steps + 1:
                 raise ValueError(f"{name} has {len(array)} entries, expected {steps + 1} for {steps} actions")
-        floats = {**self.signals, "states": self.states, "actions": self.actions, "labels": self.labels}
+        floats = {**self.signals, **self.privileged, "states": self.states}
+        floats |= {"actions": self.actions, "labels": self.labels}
         for name, array in floats.items():
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} holds a NaN or an infinity")
@@ -231,6 +249,7 @@ class Batch:
     instruction: list[str]  # B sentences
     actions: torch.Tensor  # float32 (B, H, A)
     valid: torch.Tensor  # bool (B, H), false past the end
+    privileged: dict[str, torch.Tensor] = field(default_factory=dict)  # name → float32 (B, K, …), for lessons alone
 
 
 @dataclass(frozen=True)

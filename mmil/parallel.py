@@ -28,7 +28,8 @@ Task = Callable[[Any, Item], Result]
 Pipe = Any  # multiprocessing.connection.Connection; its stubs say less than it does
 
 DEATHS = 3  # times an item may take its worker with it before we give up
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "LP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+ONE_THREAD |= {"LP_NUM_THREADS": "0"}  # mesa's renderer: in the thread that asks; 1 would be another one to wait for
 
 
 class WorkError(Exception):

@@ -10,7 +10,7 @@ from torch import nn
 from mmil.contracts import Batch, Spec
 from mmil.data.stats import Stats
 from mmil.encoders import SignalTokens, TextTokens, TimmVision, WrenchTokens
-from mmil.encoders.fusion import FilmFusion, Sizes
+from mmil.encoders.fusion import Context, FilmFusion, Sizes
 from mmil.heads import Regression
 from mmil.normalizer import Normalizer
 
@@ -42,14 +42,14 @@ class Policy(nn.Module):
             make(spec) for make in (vision, language, signals, wrench)
         )
         queries, width = self.language.queries.shape
-        aspects = {camera: shape[1] / shape[0] for camera, shape in spec.cameras.items()}
+        self.aspects = {camera: shape[1] / shape[0] for camera, shape in spec.cameras.items()}
         self.fusion = fusion(
-            Sizes(self.vision.grids, token=width, sentence=queries, others=2, past=past, aspects=aspects)
+            Sizes(self.vision.grids, token=width, sentence=queries, others=2, past=past, aspects=self.aspects)
         )
         self.head = head(self.fusion.width, (future, len(spec.action)))
 
-    def context(self, batch: Batch) -> torch.Tensor:
-        """(B, C), all the head gets to know."""
+    def context(self, batch: Batch) -> Context:
+        """All the head gets to know of a batch."""
         signals = self.normalizer(batch.signals)
         return self.fusion(
             self.vision(batch.images),
@@ -59,10 +59,12 @@ class Policy(nn.Module):
             signals=batch.signals,
         )
 
-    def loss(self, batch: Batch) -> torch.Tensor:
-        return self.head.loss(self.context(batch), batch.actions, batch.valid)
+    def loss(self, batch: Batch, context: Context | None = None) -> torch.Tensor:
+        """The head's, of a context that is at hand or of the batch's own."""
+        context = context or self.context(batch)
+        return self.head.loss(context.vector, batch.actions, batch.valid)
 
     @torch.no_grad()
     def sample(self, batch: Batch) -> torch.Tensor:
         """(B, H, A) in [−1, 1]."""
-        return self.head.sample(self.context(batch))
+        return self.head.sample(self.context(batch).vector)

@@ -101,6 +101,7 @@ class _Tape:
         self.scene = scene
         self.images: dict[str, list[np.ndarray]] = {camera: [] for camera in scene.spec.cameras} if record else {}
         self.signals: dict[str, list[np.ndarray]] = {name: [] for name in scene.spec.signals}
+        self.privileged: dict[str, list[np.ndarray]] = {name: [] for name in scene.spec.privileged}
         self.states: list[np.ndarray] = []
         self.turns: list[Turn] = []
 
@@ -109,6 +110,8 @@ class _Tape:
             frames.append(np.array(turn.step.observation.images[camera], np.uint8))
         for name, values in self.signals.items():
             values.append(np.array(turn.step.observation.signals[name], np.float32))
+        for name, values in self.privileged.items():
+            values.append(turn.step.state.privileged[name])
         self.states.append(np.array(self.scene.simulator_state(), np.float64))
         self.turns.append(turn)
 
@@ -126,6 +129,7 @@ class _Tape:
             draws=dict(self.scene.draws),
             images={camera: np.stack(frames) for camera, frames in self.images.items()},
             signals={name: np.stack(values) for name, values in self.signals.items()},
+            privileged={name: np.stack(values) for name, values in self.privileged.items()},
             states=np.stack(self.states),
             actions=np.array([turn.action for turn in acted], np.float32).reshape(-1, axes),
             labels=np.array([turn.label for turn in acted], np.float32).reshape(-1, axes),

@@ -14,6 +14,7 @@ from mmil.contracts import Actor, Body, Goal, Observation, Scene, Shown, Spec, S
 
 RGB = {"red": (210, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 210)}
 THINGS = tuple(Thing(shape="cube", colour=colour) for colour in RGB)
+UPRIGHT = np.array([0.0, 0.0, 0.0, 1.0])
 SIZE, REACH, STRIDE, HORIZON = 40, 0.15, 0.1, 24
 
 
@@ -28,6 +29,7 @@ class Plane(Scene):
         control_hz=20.0,
         controller={"name": "direct", "sha256": "0" * 64},
         conventions={"image": "RGB uint8, row 0 on top"},
+        privileged={"object_pose": (7,)},
         versions={"numpy": np.__version__},
     )
 
@@ -84,7 +86,7 @@ class Plane(Scene):
 
         signals = {"eef_pos_world": eef.astype(np.float32), "wrench": np.zeros((4, 6), np.float32)}
         bodies = tuple(
-            Body(thing, np.array([*place, 0.0]), 0.0, np.full(3, REACH), False)
+            Body(thing, np.array([*place, 0.0]), UPRIGHT, np.full(3, REACH), False)
             for thing, place in zip(THINGS, self._things, strict=True)
         )
         state = State(self._goal, bodies, eef, np.eye(3), 0.0, -1.0, 0.0)

@@ -11,6 +11,7 @@ from lightning import LightningModule
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
+from mmil.algos.looking import looking_loss, looking_told
 from mmil.algos.reading import Reading
 from mmil.contracts import Batch, Goal, Spec
 from mmil.data.sentences import number
@@ -22,8 +23,8 @@ class BC(LightningModule):
     """A Policy under AdamW with warm-up and a cosine, and an average of its weights that is what gets evaluated.
 
     learning_rate, weight_decay: AdamW's. warmup: steps to the full rate. average: decay of the moving average of
-    weights (0: none). pretrained_scale: factor on the rate of pretrained parts that are fine-tuned. reading: weight of
-    the lessons that tell the data set's sentences apart (0: none).
+    weights (0: none). pretrained_scale: factor on the rate of pretrained parts that are fine-tuned. reading, looking:
+    weights of the lessons that tell the data set's sentences apart, and where the thing asked for is seen (0: none).
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class BC(LightningModule):
         average: float = 0.998,
         pretrained_scale: float = 0.1,
         reading: float = 0.1,
+        looking: float = 0.1,
         sentences: Mapping[Goal, Sequence[str]] | None = None,
     ) -> None:
         super().__init__()
@@ -47,6 +49,7 @@ class BC(LightningModule):
         self.reading_weight = reading if sentences else 0.0
         if self.reading_weight:
             self.reading = Reading(sentences, size=self.policy.language.queries.numel())
+        self.looking_weight = looking if looking_told(spec) else 0.0
         self.averaged: dict[str, torch.Tensor] = {}
         self.seed = 0
         self.sentences = [sentence for said in (sentences or {}).values() for sentence in said]
@@ -61,16 +64,25 @@ class BC(LightningModule):
         torch.manual_seed(number(self.seed, "epoch", self.current_epoch, self.global_rank) >> 1)
 
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
-        loss = self.policy.loss(batch)
+        context = self.policy.context(batch)
+        loss = self.policy.loss(batch, context)
         self.log("train/loss", loss, on_step=True, on_epoch=False, prog_bar=True, batch_size=len(batch.instruction))
-        if not self.reading_weight:
-            return loss
-        reading = self.reading.loss(self.policy.language)
-        self.log("train/reading", reading, on_step=True, on_epoch=False, batch_size=self.reading.batch)
-        return loss + self.reading_weight * reading
+        if self.looking_weight:
+            looking = looking_loss(context.looks, batch, grids=self.policy.vision.grids, aspects=self.policy.aspects)
+            self.log("train/looking", looking, on_step=True, on_epoch=False, batch_size=len(batch.instruction))
+            loss = loss + self.looking_weight * looking
+        if self.reading_weight:
+            reading = self.reading.loss(self.policy.language)
+            self.log("train/reading", reading, on_step=True, on_epoch=False, batch_size=self.reading.batch)
+            loss = loss + self.reading_weight * reading
+        return loss
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        self.log("val/loss", self.policy.loss(batch), prog_bar=True, batch_size=len(batch.instruction), sync_dist=True)
+        context, size = self.policy.context(batch), len(batch.instruction)
+        self.log("val/loss", self.policy.loss(batch, context), prog_bar=True, batch_size=size, sync_dist=True)
+        if self.looking_weight:
+            looking = looking_loss(context.looks, batch, grids=self.policy.vision.grids, aspects=self.policy.aspects)
+            self.log("val/looking", looking, batch_size=size, sync_dist=True)
 
     def configure_optimizers(self) -> dict[str, Any]:
         pretrained = [

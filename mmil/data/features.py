@@ -18,6 +18,7 @@ import torch
 from mmil.contracts import Batch, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.layout import Layout
+from mmil.data.sample import per_frame
 from mmil.data.sentences import Rephrase
 from mmil.data.shards import Row
 from mmil.data.stream import Clock
@@ -78,14 +79,16 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         rows, *maps = tensors
         past, columns, left = self._cut.past, self._layout.columns, iter(maps)
         times, steps = torch.tensor([[t, row.steps] for row, t in where]).T
-        signals = {name: rows[:, :past, columns[f"signals/{name}"]] for name in self._layout.spec.signals}
+        spec = self._layout.spec
+        told = {name: _shaped(rows[:, :past, columns[name]], shape) for name, shape in per_frame(spec).items()}
         return Batch(
             images={camera: [next(left) for _ in shapes] for camera, shapes in self._layout.shapes.items()},
-            signals={name: _shaped(signals[name], shape) for name, shape in self._layout.spec.signals.items()},
+            signals={name: told[f"signals/{name}"] for name in spec.signals},
             instruction=[self._sentence(row, t) for row, t in where],
             actions=rows[:, past - 1 :, columns[self._cut.target]],
             valid=((times[:, None] + torch.arange(self._cut.future)) < steps[:, None])
             & self._unpushed(rows[:, past - 1 :], columns),
+            privileged={name: told[f"privileged/{name}"] for name in spec.privileged},
         )
 
     def _unpushed(self, rows: torch.Tensor, columns: Mapping[str, slice]) -> torch.Tensor:

@@ -1,7 +1,8 @@
 """Where cached features lie inside a sample, so that any frame of any episode is one read away.
 
 After json and npz, which it shares with the data set it was made from, it ends with arrays as np.save writes them:
-<key>.rows.npy                float32 (T+1, D): signals, actions and labels side by side; frame T has no actions, so 0
+<key>.rows.npy                float32 (T+1, D): signals, privileged state, actions and labels side by side; 0 where
+                              frame T has none
 <key>.<camera>.<stage>.npy    float16 (T+1, C, h', w')
 Their sizes follow from T and the shapes, so their places follow from where the sample ends, without another index.
 """
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from mmil.contracts import Spec
-from mmil.data.sample import BLOCK
+from mmil.data.sample import BLOCK, per_frame
 
 Shape = tuple[int, ...]
 
@@ -38,9 +39,9 @@ class Layout:
 
     @cached_property
     def columns(self) -> dict[str, slice]:
-        """Where each signal, "actions" and "labels" stand in a row."""
+        """Where each signal, each privileged one, "actions" and "labels" stand in a row."""
         axes = len(self.spec.action)
-        widths = {**{f"signals/{name}": math.prod(shape) for name, shape in self.spec.signals.items()}}
+        widths = {name: math.prod(shape) for name, shape in per_frame(self.spec).items()}
         widths |= {"actions": axes, "labels": axes}
         ends = np.cumsum(list(widths.values())).tolist()
         return {name: slice(end - width, end) for (name, width), end in zip(widths.items(), ends, strict=True)}

@@ -22,6 +22,7 @@ from mmil.data.features import FeatureWindows, Order
 from mmil.data.layout import Layout
 from mmil.data.loader import WindowLoader
 from mmil.data.ring import Ring
+from mmil.data.sample import per_frame
 from mmil.data.sentences import Rephrase, number, read_sentences
 from mmil.data.shards import Row
 from mmil.data.stats import Stats, compute
@@ -219,7 +220,7 @@ class WindowData(LightningDataModule):
             )
         else:
             images = sum(math.prod(shape) for shape in self.spec.cameras.values())
-        signals = sum(4 * math.prod(shape) + 64 for shape in self.spec.signals.values())
+        signals = sum(4 * math.prod(shape) + 64 for shape in per_frame(self.spec).values())
         return self.cut.past * (images + signals) + self.cut.future * (4 * len(self.spec.action) + 1) + 1024
 
     def _begin_epoch(self) -> int:

@@ -1,7 +1,7 @@
 """One episode as the members of a WebDataset sample, and back.
 
 <key>.json                    what a person asks about it: seed, goal, instruction, outcome, draws …
-<key>.npz                     actions, labels, rewards, states, signals/<name>
+<key>.npz                     actions, labels, rewards, states, signals/<name>, privileged/<name>
 <key>.<camera>.<frame>.jpg    T+1 frames a camera, quality 95, 4:4:4
 The same episode gives the same bytes. Nothing here unpickles.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from mmil.contracts import Episode, Goal, UserError
+from mmil.contracts import Episode, Goal, Spec, UserError
 
 BLOCK = tarfile.BLOCKSIZE
 _NAME = re.compile(r"[a-z0-9_-]+")  # webdataset cuts keys at the first dot and lowers the rest
@@ -56,9 +56,14 @@ def decode_sample(sample: Mapping[str, Any]) -> Episode:
         outcome=description["outcome"],
         draws=description["draws"],
         images={camera: np.stack(images) for camera, images in frames.items()},
-        signals={name[8:]: array for name, array in arrays.items() if name.startswith("signals/")},
+        signals=_under("signals/", arrays),
+        privileged=_under("privileged/", arrays),
         **{name: arrays[name] for name in _ARRAYS},
     )
+
+
+def _under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def complete(sample: Mapping[str, Any]) -> bool:
@@ -86,6 +91,12 @@ def split_members(data: bytes) -> tuple[str, dict[str, bytes]]:
 def member_content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = tar.extractfile(member)  # None for folders, links and devices
     return file.read() if file else b""
+
+
+def per_frame(spec: Spec) -> dict[str, tuple[int, ...]]:
+    """Arrays an episode has for each of its T+1 frames beside images: name in its npz → shape of one frame."""
+    kinds = {"signals": spec.signals, "privileged": spec.privileged}
+    return {f"{kind}/{name}": shape for kind, names in kinds.items() for name, shape in names.items()}
 
 
 def frame_name(camera: str, frame: int) -> str:
@@ -141,6 +152,7 @@ def _description(episode: Episode, attempts: int) -> dict[str, Any]:
 def _encode_arrays(episode: Episode) -> bytes:
     arrays = {name: getattr(episode, name) for name in _ARRAYS}
     arrays |= {f"signals/{name}": array for name, array in episode.signals.items()}
+    arrays |= {f"privileged/{name}": array for name, array in episode.privileged.items()}
     return _npz(arrays.items())
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from mmil.contracts import Batch, Goal, Spec, UserError
 from mmil.data.members import Sample
-from mmil.data.sample import frame_name
+from mmil.data.sample import frame_name, per_frame
 from mmil.data.sentences import Rephrase
 from mmil.data.shards import Row
 
@@ -62,6 +62,7 @@ class Window:
     instruction: str
     frames: Mapping[str, tuple[bytes, ...]]  # camera → K encoded images
     signals: Mapping[str, np.ndarray]  # name → float32 (K, …)
+    privileged: Mapping[str, np.ndarray]  # name → float32 (K, …)
     actions: np.ndarray  # float32 (H, A)
     valid: np.ndarray  # bool (H,)
 
@@ -69,11 +70,12 @@ class Window:
 def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[Window]:
     """The windows of an encoded episode, in order of t."""
     steps = row.steps
-    arrays = read_arrays(sample["npz"], ["actions", "labels", *(f"signals/{name}" for name in spec.signals)])
+    told = per_frame(spec)
+    arrays = read_arrays(sample["npz"], ["actions", "labels", *told])
     actions = np.concatenate([arrays[cut.target], np.repeat(arrays[cut.target][-1:], cut.future - 1, axis=0)])
     strayed = cut.strayed(arrays["actions"], arrays["labels"])
     strayed = np.concatenate([strayed, np.zeros(cut.future - 1, bool)])
-    signals = {name: _from_the_start(arrays[f"signals/{name}"], cut.past) for name in spec.signals}
+    told = {name: _from_the_start(arrays[name], cut.past) for name in told}
     frames = {camera: [_frame(row, sample, frame_name(camera, t)) for t in range(steps)] for camera in spec.cameras}
     for t in cut.times(steps):
         past = range(t - cut.past + 1, t + 1)
@@ -83,7 +85,8 @@ def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[W
             goal=row.goal,
             instruction=row.instruction,
             frames={camera: tuple(images[max(0, i)] for i in past) for camera, images in frames.items()},
-            signals={name: signal[t : t + cut.past] for name, signal in signals.items()},
+            signals={name: told[f"signals/{name}"][t : t + cut.past] for name in spec.signals},
+            privileged={name: told[f"privileged/{name}"][t : t + cut.past] for name in spec.privileged},
             actions=actions[t : t + cut.future],
             valid=(np.arange(t, t + cut.future) < steps) & unpushed(strayed[t : t + cut.future]),
         )
@@ -142,6 +145,9 @@ def collate(windows: Sequence[Window], *, spec: Spec, rephrase: Rephrase | None 
         instruction=[_sentence(window, rephrase, epoch) for window in windows],
         actions=torch.from_numpy(np.stack([window.actions for window in windows])),
         valid=torch.from_numpy(np.stack([window.valid for window in windows])),
+        privileged={
+            name: torch.from_numpy(np.stack([w.privileged[name] for w in windows])) for name in spec.privileged
+        },
     )
 
 

@@ -26,6 +26,14 @@ class Sizes:
     past: int
 
 
+@dataclass(frozen=True)
+class Context:
+    """All the head gets to know, and where the policy looked for it."""
+
+    vector: torch.Tensor  # (B, C)
+    looks: Mapping[str, torch.Tensor]  # camera → (B, K, points, N), logarithms of weights over the cells
+
+
 class FilmFusion(nn.Module):
     """Language scales and shifts the visual tokens (FiLM, Perez 2018), which then point at places in each picture.
 
@@ -65,17 +73,18 @@ class FilmFusion(nn.Module):
         sentence: torch.Tensor,
         *others: torch.Tensor,
         signals: Mapping[str, torch.Tensor],
-    ) -> torch.Tensor:
-        """(B, width) of visual {camera: (B, K, N, D)}, sentence (B, Q, D) and others, each (B, K, D).
+    ) -> Context:
+        """Of visual {camera: (B, K, N, D)}, sentence (B, Q, D) and others, each (B, K, D).
 
         signals: in physical units, of which camera_<name> and eef_pos_world are read where there is a ground.
         """
         language = sentence.flatten(1)
-        seen = [
-            look(visual[camera], language, self._ground_places(camera, look.grid, signals))
-            for camera, look in self.look.items()
-        ]  # (B, K, points · …)
-        return self.mix(torch.cat([part.flatten(1) for part in (*seen, *others)] + [language], dim=1))
+        seen, looks = [], {}
+        for camera, look in self.look.items():
+            found, looks[camera] = look(visual[camera], language, self._ground_places(camera, look.grid, signals))
+            seen.append(found)  # (B, K, points · …)
+        vector = self.mix(torch.cat([part.flatten(1) for part in (*seen, *others)] + [language], dim=1))
+        return Context(vector, looks)
 
     def _ground_places(
         self, camera: str, grid: tuple[int, int], signals: Mapping[str, torch.Tensor]
@@ -104,15 +113,21 @@ class Pointing(nn.Module):
         places = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1).flatten(0, 1)
         self.register_buffer("places", places, persistent=False)  # (N, 2)
 
-    def forward(self, tokens: torch.Tensor, language: torch.Tensor, ground: torch.Tensor | None) -> torch.Tensor:
-        """(B, K, points · (2 + width / 4)), 2 more a point with a ground (B, K, N, 2), of tokens (B, K, N, width)."""
+    def forward(
+        self, tokens: torch.Tensor, language: torch.Tensor, ground: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, K, points · (2 + width / 4)), 2 more a point with a ground (B, K, N, 2), of tokens (B, K, N, width).
+
+        And the logarithms of the points' maps (B, K, points, N).
+        """
         x = F.gelu(film(tokens, self.first(language)))
         x = F.gelu(film(self.between(x), self.second(language)))
-        maps = self.where(x).float().softmax(dim=2).transpose(2, 3)  # (B, K, points, N)
+        looks = self.where(x).float().log_softmax(dim=2).transpose(2, 3)  # (B, K, points, N)
+        maps = looks.exp()
         with torch.autocast(x.device.type, enabled=False):  # a place in 8 bits would be off by a pixel
             places = self.places.expand(*maps.shape[:2], -1, -1)
             where = maps @ (places if ground is None else torch.cat([places, ground], dim=3))
-        return torch.cat([where.flatten(2), (maps @ self.what(x)).flatten(2)], dim=2)
+        return torch.cat([where.flatten(2), (maps @ self.what(x)).flatten(2)], dim=2), looks
 
 
 def film(tokens: torch.Tensor, scale_shift: torch.Tensor) -> torch.Tensor:

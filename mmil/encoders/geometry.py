@@ -29,6 +29,20 @@ def ground_places(
     return (places - hand[..., None, :2]).clamp(-FARTHEST, FARTHEST)
 
 
+def picture_place(
+    camera: torch.Tensor, point: torch.Tensor, *, aspect: float = 1.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Row and column (…, 2) in [−1, 1], −1 on top and left, where a camera (…, 8) shows `point` (…, 3), world [m].
+
+    And whether it does, bool (…): in front of it and inside the picture, be it hidden behind something.
+    """
+    back = camera[..., 3:7] * camera.new_tensor([-1.0, -1.0, -1.0, 1.0])  # the turn back
+    x, y, z = rotate(back, point - camera[..., :3]).unbind(-1)
+    reach = torch.tan(camera[..., 7] / 2) * (-z).clamp(min=1e-3)
+    place = torch.stack([-y / reach, x / (reach * aspect)], dim=-1)
+    return place, (z < 0) & (place.abs() <= 1).all(dim=-1)
+
+
 def cell_rays(grid: tuple[int, int], aspect: float, *, device: torch.device | None = None) -> torch.Tensor:
     """(N, 3) through the middles of the cells, for a field of view whose half has tangent 1; row 0 on top."""
     rows, columns = grid

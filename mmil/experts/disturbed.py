@@ -11,11 +11,14 @@ class Disturbed(Actor):
     """An actor whose executed actions sway a little all the time and are pushed aside now and then.
 
     sway: standard deviation of a slowly changing offset on the motion axes. push: chance a step that a push begins,
-    which overrides the motion for 2–`longest` steps; half of the pushes also let go of or close the hand.
+    which overrides the motion for 2–`longest` steps; half of the pushes also let go of or close the hand. miss: chance
+    a step that the hand closes where it is and rises for as long, as after a grasp that missed.
     """
 
-    def __init__(self, actor: Actor, *, sway: float = 0.1, push: float = 0.03, longest: int = 6) -> None:
-        self.actor, self.sway, self.push, self.longest = actor, sway, push, longest
+    def __init__(
+        self, actor: Actor, *, sway: float = 0.1, push: float = 0.03, miss: float = 0.0, longest: int = 6
+    ) -> None:
+        self.actor, self.sway, self.push, self.miss, self.longest = actor, sway, push, miss, longest
 
     def reset(self, seed: int) -> None:
         self.actor.reset(seed)
@@ -27,14 +30,20 @@ class Disturbed(Actor):
         action = self.actor.act(observation, state).copy()
         rng = self._rng
         self._offset = 0.8 * self._offset + 0.6 * self.sway * rng.standard_normal(6)
-        if self._left == 0 and rng.random() < self.push:
+        if self._left == 0 and (chance := rng.random()) < self.push + self.miss:
             self._left = int(rng.integers(2, self.longest + 1))
-            self._pushed[:3] = rng.uniform(-1, 1, 3)
-            self._pushed[3:6] = 0.3 * rng.uniform(-1, 1, 3)
-            self._pushed[6] = rng.choice([-1.0, 0.0, 0.0, 1.0])
+            self._pushed = self._draw_push() if chance < self.push else self._draw_miss()
         if self._left:
             self._left -= 1
             hand = self._pushed[6] or action[6]
             return np.append(self._pushed[:6], hand).astype(np.float32)
         action[:6] += self._offset
         return np.clip(action, -1.0, 1.0).astype(np.float32)
+
+    def _draw_push(self) -> np.ndarray:
+        push, turn = self._rng.uniform(-1, 1, 3), self._rng.uniform(-1, 1, 3) * [0.3, 0.3, 0.8]
+        return np.array([*push, *turn, self._rng.choice([-1.0, 0.0, 0.0, 1.0])])
+
+    def _draw_miss(self) -> np.ndarray:
+        aside, rise = self._rng.uniform(-0.3, 0.3, 2), self._rng.uniform(0.3, 1)
+        return np.array([*aside, rise, 0.0, 0.0, 0.0, 1.0])

@@ -11,6 +11,8 @@ NEAR = 0.010  # [m], sideways and vertically: close the hand
 STILL_NEAR = 0.018  # [m]: a hand that is closing already goes on
 FUNNEL = 0.012  # [m], sideways error below which the hand goes all the way down
 STEEP = 2.5  # height over the grasp a sideways error costs
+TURNED = 0.15  # [rad], of the hand to the thing's sides: well enough to close
+TWIST = 0.08  # [m/rad], height over the grasp that more than this costs
 HOVER = 0.09  # [m], highest approach over the grasp
 RISE = 0.16  # [m], over the table: where a held thing is carried
 EMPTY = 0.012  # [m], narrower than any thing: a closed hand that holds nothing
@@ -34,9 +36,10 @@ class Lift(Actor):
         if body.held and state.gripper_command > 0:
             rise = np.array([0.0, 0.0, state.table_height + RISE - state.eef_position[2]])
             return move(state, rise, yaw=None, gripper=CLOSED)
-        if sideways < (STILL_NEAR if closing else NEAR) and vertical < (STILL_NEAR if closing else NEAR):
+        near = STILL_NEAR if closing else NEAR
+        if sideways < near and vertical < near and (closing or abs(yaw) < TURNED):
             return move(state, offset, yaw=None, gripper=CLOSED)
-        offset[2] += min(HOVER, STEEP * max(0.0, sideways - FUNNEL))
+        offset[2] += min(HOVER, STEEP * max(0.0, sideways - FUNNEL) + TWIST * max(0.0, abs(yaw) - TURNED))
         return move(state, offset, yaw=yaw, gripper=OPEN)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from mmil.contracts import UserError
 
 Rendering = Literal["fast", "stock"]
+HIDDEN = 0  # the group of collision geoms, which is not drawn; group 1 holds what the eye sees
 NO_EGL = (
     "cannot render (MUJOCO_GL={backend}): it takes MUJOCO_GL=egl before mujoco is imported, and EGL, for which on "
     "Debian-like systems type: apt-get install -y libegl1 libgl1 libglib2.0-0"
@@ -44,7 +45,7 @@ class Renderer:
     def __init__(
         self, model: mujoco.MjModel, data: mujoco.MjData, *, height: int, width: int, rendering: Rendering = "fast"
     ) -> None:
-        self._model, self._data = model, data
+        self._model, self._data, self._culls = model, data, rendering == "fast"
         self._viewport = mujoco.MjrRect(0, 0, width, height)
         self._pixels = np.empty((height, width, 3), np.uint8)
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height
@@ -56,7 +57,8 @@ class Renderer:
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._option = mujoco.MjvOption()
-        self._option.geomgroup[0] = 0  # collision geoms; group 1 holds what the eye sees
+        self._option.geomgroup[HIDDEN] = 0
+        self._option.geomgroup[2] = 0  # markers
         self._mjr = _mjr_context(model)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mjr)
         if rendering == "fast":
@@ -69,11 +71,30 @@ class Renderer:
             raise RuntimeError("this renderer is closed")
         self._gl.make_current()
         self._camera.fixedcamid = camera_id
-        everything = mujoco.mjtCatBit.mjCAT_ALL
-        mujoco.mjv_updateScene(self._model, self._data, self._option, None, self._camera, everything, self._scene)
+        self._update_scene()
         mujoco.mjr_render(self._viewport, self._scene, self._mjr)
         mujoco.mjr_readPixels(self._pixels, None, self._viewport, self._mjr)
         return self._pixels[::-1].copy()  # OpenGL counts rows from the bottom
+
+    def _update_scene(self) -> None:
+        model, groups = self._model, self._model.geom_group.copy()
+        if self._culls:
+            model.geom_group[self._out_of_view()] = HIDDEN
+        everything = mujoco.mjtCatBit.mjCAT_ALL
+        mujoco.mjv_updateScene(model, self._data, self._option, None, self._camera, everything, self._scene)
+        model.geom_group[:] = groups
+
+    def _out_of_view(self) -> np.ndarray:
+        """bool (geoms,): whose bounding sphere no ray of the camera meets; mujoco would draw them all the same."""
+        model, data, camera = self._model, self._data, self._camera.fixedcamid
+        centre = (data.geom_xpos - data.cam_xpos[camera]) @ data.cam_xmat[camera].reshape(
+            3, 3
+        )  # x right, y up, −z ahead
+        up = np.tan(np.radians(model.cam_fovy[camera]) / 2)
+        edges = np.array([up * self._viewport.width / self._viewport.height, up])
+        beyond = (np.abs(centre[:, :2]) + edges * centre[:, 2:]) / np.sqrt(1 + edges**2)  # [m], of the nearer edge
+        radius = model.geom_rbound
+        return ((beyond > radius[:, None]).any(axis=1) | (centre[:, 2] > radius)) & (radius > 0)  # 0: a plane
 
     def close(self) -> None:
         """Free the GL objects in the context that made them."""

@@ -40,6 +40,7 @@ SIGNALS = {
     "gripper_pos": (2,),
     "wrench": (READINGS, 6),
 }
+PRIVILEGED = {"object_pose": (7,)}  # of the thing asked for: position [m] and quaternion xyzw, world
 CAMERA = (8,)  # the signal camera_<name>: position [m], quaternion xyzw, vertical field of view [rad]
 
 
@@ -78,6 +79,7 @@ class Tabletop(Scene):
             control_hz=CONTROL_HZ,
             controller={"name": "OSC_POSE", "sha256": hashlib.sha256(CONTROLLER.read_bytes()).hexdigest()},
             conventions=CONVENTIONS,
+            privileged=PRIVILEGED,
             versions={name: version(name) for name in ("mujoco", "robosuite", "numpy")},
         )
         self._parts = Parts(self._world)
@@ -217,12 +219,12 @@ class Tabletop(Scene):
 
     def _body(self, slot: int) -> Body:
         body, item = self._parts.bodies[slot], self._draws["objects"][slot]
-        rotation = self._data.xmat[body].reshape(3, 3)
+        w, x, y, z = self._data.xquat[body]
         touching = self._touching(self._parts.geoms[slot][item["thing"]["shape"]])
         return Body(
             thing=self._present[slot],
             position=self._data.xpos[body].copy(),
-            yaw=float(np.arctan2(rotation[1, 0], rotation[0, 0])),
+            quaternion=np.array([x, y, z, w]),
             half_size=np.array(item["half_size"]),
             held=touching,
         )

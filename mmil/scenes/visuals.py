@@ -15,6 +15,8 @@ import fast_simplification
 import numpy as np
 
 REDUCTION = 0.95  # share of the triangles taken away
+MOST = 800  # triangles a mesh keeps
+SEAM = 1 / 400  # of a mesh's length: in one of many loose pieces, points that are closer are one
 FEWEST = 400  # a mesh with no more triangles than this is left as it is
 
 
@@ -41,15 +43,17 @@ def simplified(source: Path) -> Path:
     if reader is None:
         return source
     content = source.read_bytes()
-    name = hashlib.sha256(content + f"{REDUCTION} {FEWEST}".encode()).hexdigest()[:24]
+    name = hashlib.sha256(content + f"{REDUCTION} {FEWEST} {MOST} {SEAM}".encode()).hexdigest()[:24]
     target = cache_folder() / f"{name}.obj"
     if target.exists():
         return target
     points, faces = reader(content)
     if len(faces) <= FEWEST:
         return source
-    reduction = min(REDUCTION, 1 - FEWEST / len(faces))
-    points, faces = fast_simplification.simplify(points, faces, target_reduction=reduction)
+    reduction = max(min(REDUCTION, 1 - FEWEST / len(faces)), 1 - MOST / len(faces))
+    wanted, (points, faces) = len(faces) * (1 - reduction), _reduced(points, faces, reduction)
+    if len(faces) > 2 * wanted:  # too many loose pieces
+        points, faces = _reduced(*_welded(points, faces, seam=SEAM), 1 - wanted / len(faces))
     _write_obj(target, points, faces)
     return target
 
@@ -72,10 +76,17 @@ def _read_stl(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     return _welded(triangles.reshape(-1, 3), np.arange(3 * len(triangles), dtype=np.int32).reshape(-1, 3))
 
 
-def _welded(points: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _reduced(points: np.ndarray, faces: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    return fast_simplification.simplify(points, faces, target_reduction=min(max(share, 0.0), 0.999))
+
+
+def _welded(points: np.ndarray, faces: np.ndarray, *, seam: float = 1e-6) -> tuple[np.ndarray, np.ndarray]:
     # copies of a point at seams would hold the simplifier back
-    unique, inverse = np.unique(points, axis=0, return_inverse=True)
-    return unique, inverse.reshape(-1)[faces].astype(np.int32)
+    cells = np.round(points / (np.ptp(points, axis=0).max() * seam))
+    _, first, inverse = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+    faces = inverse.reshape(-1)[faces].astype(np.int32)
+    a, b, c = faces.T
+    return points[first], faces[(a != b) & (b != c) & (c != a)]
 
 
 def _write_obj(target: Path, points: np.ndarray, faces: np.ndarray) -> None:

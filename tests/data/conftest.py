@@ -27,6 +27,7 @@ def small_spec(size: int = 16, signals=None) -> Spec:
         control_hz=20.0,
         controller={"name": "none"},
         conventions={"images": "row 0 on top"},
+        privileged={"object_pose": (7,)},
     )
 
 
@@ -35,6 +36,11 @@ def counting_episode(number: int, steps: int, *, spec: Spec, frames=None) -> Epi
     times = np.arange(steps + 1, dtype=np.float32)
     goal = (CUBE, BALL)[number % 2]
     labels = np.repeat(times[:-1, None] / 100, len(spec.action), axis=1)
+
+    def counted(shape):
+        count = (100 * number + times).reshape(-1, *[1] * len(shape))
+        return np.broadcast_to(count, (steps + 1, *shape)).astype(np.float32)
+
     grey = np.zeros((steps + 1, *next(iter(spec.cameras.values()))), np.uint8)
     grey += (4 * times).astype(np.uint8)[:, None, None, None]
     return Episode(
@@ -46,12 +52,8 @@ def counting_episode(number: int, steps: int, *, spec: Spec, frames=None) -> Epi
         outcome="success",
         draws={},
         images=frames or {"front": grey, "wrist": grey + 100},
-        signals={
-            name: np.broadcast_to((100 * number + times).reshape(-1, *[1] * len(shape)), (steps + 1, *shape)).astype(
-                np.float32
-            )
-            for name, shape in spec.signals.items()
-        },
+        signals={name: counted(shape) for name, shape in spec.signals.items()},
+        privileged={name: counted(shape) for name, shape in spec.privileged.items()},
         states=np.zeros((steps + 1, 5)),
         actions=-labels,
         labels=labels,

@@ -1,0 +1,54 @@
+"""Looking lessons: the first point of every camera belongs on the thing that was asked for, beside the imitation loss.
+
+Where the thing is shows in a few axes of a few actions only, so that a policy that is told nothing else takes many
+demonstrations to learn what a word looks like. Simulated demonstrations know where the thing stood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from mmil.contracts import Batch, Spec
+from mmil.encoders.geometry import picture_place
+
+TOLD = "object_pose"  # the privileged state the lesson is read from
+
+
+def looking_told(spec: Spec) -> bool:
+    """Whether data of this Spec say where the thing is, and where each camera."""
+    return TOLD in spec.privileged and all(f"camera_{camera}" in spec.signals for camera in spec.cameras)
+
+
+def looking_loss(
+    looks: Mapping[str, torch.Tensor],
+    batch: Batch,
+    *,
+    grids: Mapping[str, tuple[int, int]],
+    aspects: Mapping[str, float],
+) -> torch.Tensor:
+    """Cross-entropy of each camera's first map with the cells around the thing, where the picture has it.
+
+    looks: camera → (B, K, points, N), logarithms of weights over the cells.
+    """
+    lost, seen = [], []
+    for camera, maps in looks.items():
+        place, inside = picture_place(
+            batch.signals[f"camera_{camera}"], batch.privileged[TOLD][..., :3], aspect=aspects[camera]
+        )
+        wanted = around(place, grids[camera])  # (B, K, N)
+        lost.append(-(wanted * maps[:, :, 0].float()).sum(dim=-1) * inside)
+        seen.append(inside)
+    return torch.stack(lost).sum() / torch.stack(seen).sum().clamp(min=1)
+
+
+def around(place: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+    """(…, N): bilinear weights of the up to four cells around `place` (…, 2), row and column in [−1, 1]."""
+    sizes = torch.tensor(grid, device=place.device)
+    cell = ((place + 1) * sizes / 2 - 0.5).clamp(min=torch.zeros_like(sizes), max=sizes - 1)
+    near = [
+        (1 - (cell[..., axis, None] - torch.arange(size, device=place.device)).abs()).clamp(min=0)
+        for axis, size in enumerate(grid)
+    ]
+    return (near[0][..., :, None] * near[1][..., None, :]).flatten(-2)
