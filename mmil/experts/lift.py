@@ -11,6 +11,7 @@ NEAR = 0.010  # [m], sideways and vertically: close the hand
 STILL_NEAR = 0.018  # [m]: a hand that is closing already goes on
 FUNNEL = 0.012  # [m], sideways error below which the hand goes all the way down
 STEEP = 2.5  # height over the grasp a sideways error costs
+LOOKS = 0.06  # [m], sideways: from here on the hand turns, for a policy sees how only from near
 TURNED = 0.15  # [rad], of the hand to the thing's sides: well enough to close
 TWIST = 0.08  # [m/rad], height over the grasp that more than this costs
 HOVER = 0.09  # [m], highest approach over the grasp
@@ -40,7 +41,7 @@ class Lift(Actor):
         if sideways < near and vertical < near and (closing or abs(yaw) < TURNED):
             return move(state, offset, yaw=None, gripper=CLOSED)
         offset[2] += min(HOVER, STEEP * max(0.0, sideways - FUNNEL) + TWIST * max(0.0, abs(yaw) - TURNED))
-        return move(state, offset, yaw=yaw, gripper=OPEN)
+        return move(state, offset, yaw=yaw if sideways < LOOKS else None, gripper=OPEN)
 
 
 def grasp_point(body: Body, state: State) -> np.ndarray:

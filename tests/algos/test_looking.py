@@ -1,0 +1,45 @@
+"""The looking lesson is low where a map lies on the thing, and not given where no picture has it."""
+
+import numpy as np
+import torch
+
+from mmil.algos.looking import around, looking_loss
+from mmil.contracts import Batch
+
+GRID = (4, 8)
+ABOVE = torch.tensor([0.0, 0, 1, 0, 0, 0, 1, np.pi / 2]).float()  # a camera that shows [−1, 1]² at z = 0
+
+
+def lesson(place, *, row, column):
+    maps = torch.full((1, 1, 2, GRID[0] * GRID[1]), -20.0)
+    maps[0, 0, 0, row * GRID[1] + column] = 0.0
+    pose = torch.tensor([[[*place, 0.0, 0, 0, 0, 1]]]).float()
+    batch = Batch(
+        images={},
+        signals={"camera_front": ABOVE.expand(1, 1, 8)},
+        instruction=["lift it"],
+        actions=torch.zeros(1, 1, 1),
+        valid=torch.ones(1, 1, dtype=torch.bool),
+        privileged={"object_pose": pose},
+    )
+    return looking_loss({"front": maps}, batch, grids={"front": GRID}, aspects={"front": 1.0}).item()
+
+
+def test_a_map_on_the_thing_costs_nothing_and_one_beside_it_much():
+    middle_of_cell = (0.375, 0.75)  # column 5 of 8, row 0 of 4
+    assert lesson(middle_of_cell, row=0, column=5) < 1e-6
+    assert lesson(middle_of_cell, row=0, column=4) > 19
+    assert lesson(middle_of_cell, row=3, column=5) > 19  # upside down
+
+
+def test_a_thing_out_of_the_picture_teaches_nothing():
+    assert lesson((1.5, 0.0), row=0, column=0) == 0.0
+
+
+def test_weights_around_a_place_sum_to_one_and_mean_it():
+    places = torch.rand(50, 2) * 1.2 - 0.6
+    weights = around(places, GRID)
+    rows, columns = ((torch.arange(size) + 0.5) * 2 / size - 1 for size in GRID)
+    cells = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1).flatten(0, 1)
+    assert torch.allclose(weights.sum(dim=1), torch.ones(50))
+    assert torch.allclose(weights @ cells, places, atol=1e-6)  # inside the middles of the outermost cells
