@@ -8,6 +8,7 @@ import webdataset as wds
 from torch.utils.data import DataLoader
 
 from mmil.contracts import Batch
+from mmil.data.ahead import ahead
 from mmil.data.batches import merge
 from mmil.data.ring import Ring
 from mmil.data.stream import Clock
@@ -28,7 +29,8 @@ class WindowLoader:
     def __iter__(self) -> Iterator[Batch]:
         self._clock.set(self._begin(), -1)
         laps = wds.DataPipeline(self._lap, lambda batches: merge(batches, batch_size=self._batch_size))
-        yield from laps.with_epoch(self._length)  # here and not in the workers, who have unequal shares
+        batches = laps.with_epoch(self._length)  # here and not in the workers, who have unequal shares
+        yield from batches if self._loader.num_workers else ahead(batches)
 
     def close(self) -> None:
         """End the workers now; the garbage collector would do it later, after waiting five seconds for each."""

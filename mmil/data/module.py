@@ -174,7 +174,13 @@ class WindowData(LightningDataModule):
             clock=clock,
             ring=ring,
         )
-        return DataLoader(stream.pipeline(), batch_size=None, num_workers=workers, persistent_workers=workers > 0)
+        return DataLoader(
+            stream.pipeline(),
+            batch_size=None,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            generator=torch.Generator(),  # not the network's: a reader ahead of it would draw at any time
+        )
 
     def _feature_loader(
         self, rows: Sequence[Row], *, training: bool, rephrase: Rephrase | None, workers: int, clock: Clock, ring: Ring
@@ -196,6 +202,7 @@ class WindowData(LightningDataModule):
             collate_fn=ring.pack,  # type: ignore[arg-type]  # __getitems__ gives a batch and no list
             num_workers=workers,
             persistent_workers=workers > 0,
+            generator=torch.Generator(),
         )
 
     def _useful_workers(self, rows: Sequence[Row], *, training: bool) -> int:

@@ -55,9 +55,13 @@ class TimmVision(nn.Module):
         self.register_buffer("std", torch.tensor(config["std"]).view(3, 1, 1) * 255)
         sizes = {camera: self._shapes(shape) for camera, shape in spec.cameras.items()}
         self.grids = {camera: tuple(shapes[0][1:]) for camera, shapes in sizes.items()}
-        channels = sum(shape[0] for shape in sizes[self.cameras[0]])
-        self.norms = nn.ModuleList(nn.GroupNorm(1, shape[0]) for shape in sizes[self.cameras[0]])
-        self.project = nn.ModuleDict({camera: nn.Linear(channels, width) for camera in self.cameras})
+        self.project = nn.ModuleDict(
+            {camera: nn.ModuleList(nn.Linear(shape[0], width) for shape in shapes) for camera, shapes in sizes.items()}
+        )
+        for camera, shapes in sizes.items():
+            for stage, shape in enumerate(shapes[1:], start=1):
+                spread = spreading(tuple(shape[1:]), self.grids[camera])
+                self.register_buffer(f"spread_{camera}_{stage}", spread, persistent=False)
         self.place = nn.ParameterDict(
             {camera: nn.Parameter(0.02 * torch.randn(h * w, width)) for camera, (h, w) in self.grids.items()}
         )
@@ -93,16 +97,17 @@ class TimmVision(nn.Module):
         cached = isinstance(images, list)
         batch, past = (images[0] if cached else images).shape[:2]
         maps = [stage.flatten(0, 1).float() for stage in images] if cached else self.maps(images.flatten(0, 1))
-        grid = self.grids[camera]
-        scaled = [
-            stage if stage.shape[2:] == grid else F.interpolate(stage, size=grid, mode="bilinear")
-            for stage in (norm(found) for norm, found in zip(self.norms, maps, strict=True))
-        ]
-        joined = torch.cat(scaled, dim=1)
+        tokens = self.place[camera]
+        for stage, (found, project) in enumerate(zip(maps, self.project[camera], strict=True)):
+            normed = F.layer_norm(found, found.shape[1:]).flatten(2).transpose(1, 2)  # (B·K, n, C)
+            projected = project(normed)  # before it is spread: the coarser a stage, the more channels it has
+            tokens = tokens + (getattr(self, f"spread_{camera}_{stage}") @ projected if stage else projected)
+        tokens = tokens.to(projected.dtype)  # half of the numbers to move, where they are halves
         if self.training and self.shift.get(camera):
-            joined = shifted(joined, self.shift[camera], repeat=past)
-        tokens = joined.flatten(2).transpose(1, 2)  # (B·K, N, C)
-        return (self.project[camera](tokens) + self.place[camera]).unflatten(0, (batch, past))  # (B, K, N, width)
+            rows, columns = self.grids[camera]
+            grid = tokens.transpose(1, 2).unflatten(2, (rows, columns))
+            tokens = shifted(grid, self.shift[camera], repeat=past).flatten(2).transpose(1, 2)
+        return tokens.unflatten(0, (batch, past))  # (B, K, N, width)
 
     def _backbone_maps(self, images: torch.Tensor) -> Maps:
         scaled = ((images.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
@@ -123,6 +128,13 @@ class TimmVision(nn.Module):
             raise UserError(f"{self.name} has no stages {self.stages}: {error}") from None
         self.backbone.train(was_training)
         return [stage.shape[1:] for stage in found]
+
+
+def spreading(coarse: tuple[int, int], fine: tuple[int, int]) -> torch.Tensor:
+    """(N, n): the weights by which bilinear interpolation makes N = h·w fine cells of n = h'·w' coarse ones."""
+    count = coarse[0] * coarse[1]
+    ones = torch.eye(count).view(count, 1, *coarse)
+    return F.interpolate(ones, size=fine, mode="bilinear").flatten(1).T.contiguous()
 
 
 def shifted(maps: torch.Tensor, most: int, *, repeat: int = 1) -> torch.Tensor:

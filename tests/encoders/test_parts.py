@@ -25,7 +25,7 @@ def policy():
 def test_shapes(past):
     policy = tiny_policy(past=past, future=5)(SPEC, unit_stats())
     batch = tiny_batch(3, past=past, future=5)
-    assert policy.context(batch).shape == (3, 64)
+    assert policy.context(batch).vector.shape == (3, 64)
     assert policy.sample(batch).shape == (3, 5, 7)
     assert policy.sample(batch).abs().max() <= 1
     assert policy.loss(batch).shape == ()
