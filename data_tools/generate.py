@@ -19,12 +19,12 @@ import numpy as np
 
 from data_tools.folder import PARTS, SPEC, claim, finish, is_finished, require_same
 from data_tools.guard import picture_faults
-from data_tools.progress import progress_bar
 from mmil import parallel
 from mmil.contracts import Actor, Episode, Goal, Outcome, Scene, Spec, Split, UserError
 from mmil.data.dataset import FORMAT, INDEX, MANIFEST, Dataset
 from mmil.data.sample import complete, encode_episode, split_members
 from mmil.data.shards import Row, assemble, encode_rows, file_sha256, scan, shard_entry, shard_name, write_atomic
+from mmil.progress import progress_bar
 from mmil.rollout import rollout
 from mmil.seeds import episode_seed, sentence_rng
 
@@ -238,13 +238,14 @@ def _inspect(order: _Order, index: int) -> _Report | None:
 
 def _make(order: _Order, stock: _Stock, missing: list[int], *, workers: int | None) -> None:
     env, name = parallel.simulation_env(), "episode {}".format
-    with progress_bar("episodes") as bar:
-        there = stock.episodes - len(missing)
-        line = bar.add_task("generate", total=stock.episodes, completed=there, already=there, note=stock.note)
-        with closing(parallel.run(_make_part, missing, make=order, workers=workers, env=env, name=name)) as work:
-            for _, report in work:
-                stock.add(report)
-                bar.update(line, advance=1, note=stock.note)
+    there = stock.episodes - len(missing)
+    with (
+        progress_bar("generate", total=stock.episodes, unit="episodes", already=there, note=stock.note) as advance,
+        closing(parallel.run(_make_part, missing, make=order, workers=workers, env=env, name=name)) as work,
+    ):
+        for _, report in work:
+            stock.add(report)
+            advance(stock.note)
 
 
 def _agree_on_spec(path: Path, spec: Spec) -> None:

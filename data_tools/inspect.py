@@ -14,12 +14,12 @@ from data_tools.survey import UNITS, Survey
 from data_tools.wording import take_apart
 from mmil.contracts import OUTCOMES, Episode, Goal
 from mmil.data.dataset import Dataset
-from mmil.data.progress import progress
 from mmil.data.shards import Row
 from mmil.evaluation.charts import histogram, scatter, spark
 from mmil.evaluation.facts import flatten
 from mmil.evaluation.page import amount, data_uri, picture, size, write_page
 from mmil.evaluation.video import write_video
+from mmil.progress import progress
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHEET_EPISODES = 12
@@ -34,7 +34,7 @@ def inspect(path: Path | str, *, out: Path | str | None = None) -> Path:
     survey = Survey(dataset.spec, steps=[row.steps for row in dataset.rows])
     on_sheet, on_film = _spread(len(dataset), SHEET_EPISODES), _to_film(dataset.rows)
     sheet, films = [], []
-    for index in progress(range(len(dataset)), "reading episodes", total=len(dataset)):
+    for index in progress(range(len(dataset)), "reading", total=len(dataset), unit="episodes"):
         episode = dataset.episode(index)
         survey.add(episode)
         if index in on_sheet:

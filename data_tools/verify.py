@@ -18,12 +18,12 @@ import numpy as np
 
 from data_tools.generate import Speaker, load_grammar
 from data_tools.guard import picture_faults
-from data_tools.progress import progress_bar
 from mmil import parallel
 from mmil.contracts import Episode, Goal, Scene, Spec, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.shards import Row, damage, scan
 from mmil.language.leaks import leaks
+from mmil.progress import progress_bar
 
 DRIFT = 1e-6  # largest difference of a simulator state [m, rad, m/s, rad/s] between recording and replay
 REPAINT = 6.0  # largest mean difference [of 255] between a stored frame and the same instant rendered again
@@ -102,13 +102,12 @@ def _shard_reasons(dataset: Dataset, workers: int | None) -> list[str]:
     names = [shard["name"] for shard in dataset.manifest["shards"]]
     workers = min(workers or parallel.available_cores(), len(names)) or 1
     reasons: list[str] = []
-    with progress_bar("episodes") as bar:
-        line = bar.add_task("check", total=len(dataset), already=0, note="")
+    with progress_bar("check", total=len(dataset), unit="episodes") as advance:
         make = partial(Dataset.open, dataset.path)
         with closing(parallel.run(_check_shard, names, make=make, workers=workers)) as work:
             for name, found in work:
                 reasons += found
-                bar.update(line, advance=sum(row.shard == name for row in dataset.rows), note=f"{len(reasons)} reasons")
+                advance(f"{len(reasons)} reasons", by=sum(row.shard == name for row in dataset.rows))
     return sorted(reasons)
 
 
@@ -205,8 +204,7 @@ def _replay_reasons(
     chosen = sorted(rng.choice(len(dataset), _count(dataset, share), replace=False).tolist())
     drift = 0.0
     reasons: list[str] = []
-    with progress_bar("episodes") as bar:
-        line = bar.add_task("replay", total=len(chosen), already=0, note="")
+    with progress_bar("replay", total=len(chosen), unit="episodes") as advance:
         work = parallel.run(
             _replay,
             chosen,
@@ -218,7 +216,7 @@ def _replay_reasons(
         with closing(work):
             for _, (one, found) in work:
                 drift, reasons = max(drift, one), reasons + found
-                bar.update(line, advance=1, note=f"drift {drift:.1e}")
+                advance(f"drift {drift:.1e}")
     return drift, sorted(reasons)
 
 

@@ -48,6 +48,13 @@ class RunFolder:
         return folder
 
     @classmethod
+    def finished_with(cls, path: Path, config: Mapping[str, Any]) -> bool:
+        """Whether a run with this config has ended here; a folder with another one is refused, none is made."""
+        path = Path(path)
+        there = any(path.iterdir()) if path.is_dir() else path.exists()
+        return there and cls.claim(path, config).finished
+
+    @classmethod
     def open(cls, path: Path) -> RunFolder:
         """A finished run."""
         folder = cls(path)

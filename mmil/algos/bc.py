@@ -72,8 +72,8 @@ class BC(LightningModule):
             self.log("train/looking", looking, on_step=True, on_epoch=False, batch_size=len(batch.instruction))
             loss = loss + self.looking_weight * looking
         if self.reading_weight:
-            reading = self.reading.loss(self.policy.language)
-            self.log("train/reading", reading, on_step=True, on_epoch=False, batch_size=self.reading.batch)
+            reading = self.reading.loss(context.sentence, batch.instruction)
+            self.log("train/reading", reading, on_step=True, on_epoch=False, batch_size=len(batch.instruction))
             loss = loss + self.reading_weight * reading
         return loss
 

@@ -1,4 +1,4 @@
-"""Reading lessons: the sentences of a data set, told apart by what they ask for, beside the imitation loss.
+"""Reading lessons: the sentences of a batch, told apart by what they ask for, beside the imitation loss.
 
 Which thing is meant decides a few steps of an episode and so a small part of the imitation loss; a text encoder that is
 told nothing else takes long to learn its words.
@@ -20,21 +20,19 @@ ASPECTS = ("verb", "shape", "colour")
 class Reading(nn.Module):
     """Linear readouts of a goal's verb, shape and colour from a sentence's tokens."""
 
-    def __init__(self, sentences: Mapping[Goal, Sequence[str]], *, size: int, batch: int = 64) -> None:
+    def __init__(self, sentences: Mapping[Goal, Sequence[str]], *, size: int) -> None:
         super().__init__()
-        self.batch = batch
-        self._sentences = [(sentence, goal) for goal in sorted(sentences) for sentence in sentences[goal]]
+        self._goals = {sentence: goal for goal in sorted(sentences) for sentence in sentences[goal]}
         self._names = {aspect: sorted({_of(goal, aspect) for goal in sentences}) for aspect in ASPECTS}
         self.readouts = nn.ModuleDict({aspect: nn.Linear(size, len(names)) for aspect, names in self._names.items()})
 
-    def loss(self, language: nn.Module) -> torch.Tensor:
-        """Cross-entropy, summed over the aspects, of a random batch of sentences."""
-        chosen = [self._sentences[i] for i in torch.randint(len(self._sentences), (self.batch,)).tolist()]
-        tokens = language([sentence for sentence, _ in chosen]).flatten(1)
-        loss = tokens.new_zeros(())
+    def loss(self, tokens: torch.Tensor, sentences: Sequence[str]) -> torch.Tensor:
+        """Cross-entropy, summed over the aspects, of tokens (B, Q, D) of sentences of the data set."""
+        goals, flat = [self._goals[sentence] for sentence in sentences], tokens.flatten(1)
+        loss = flat.new_zeros(())
         for aspect, names in self._names.items():
-            wanted = torch.tensor([names.index(_of(goal, aspect)) for _, goal in chosen], device=tokens.device)
-            loss = loss + F.cross_entropy(self.readouts[aspect](tokens), wanted)
+            wanted = torch.tensor([names.index(_of(goal, aspect)) for goal in goals], device=flat.device)
+            loss = loss + F.cross_entropy(self.readouts[aspect](flat), wanted)
         return loss
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,22 +51,14 @@ def train(
     config: Mapping[str, Any] | None = None,
 ) -> Path:
     """Train `algo` on the data set `data` and leave a run in `out`; metrics.csv is always written."""
-    folder = RunFolder.claim(out, config or {})
-    if folder.finished:
+    if RunFolder.finished_with(out, config or {}):
         return out
     seed_everything(seed, workers=True, verbose=False)
-    dataset = Dataset.open(data)
-    known = WindowData(path=data, validation=validation)
-    module = algo(dataset.spec, stats := known.stats, sentences=known.sentences)
-    module.resolved, module.seed = dict(config or {}), seed
-    precision = fitting(precision)
-    features = _cache(dataset, module, precision) if cache else None
-    windows = WindowData(
+    dataset, precision = Dataset.open(data), fitting(precision)
+    windows = partial(
+        WindowData,
         path=data,
-        cache=features,
         batch_size=batch_size,
-        past=module.policy.past,
-        future=module.policy.future,
         stride=stride,
         workers=workers,
         validation=validation,
@@ -73,22 +66,29 @@ def train(
         augment=augment,
         seed=seed,
     )
-    folder.describe(dataset.spec, stats, trained_on(dataset))
-    trainer = Trainer(
+    known = windows()
+    module = algo(dataset.spec, known.stats, sentences=known.sentences)
+    module.resolved, module.seed = dict(config or {}), seed
+    folder = RunFolder.claim(out, config or {})
+    folder.describe(dataset.spec, known.stats, trained_on(dataset))
+    features = _cache(dataset, module, precision) if cache else None
+    trainer = _trainer(
+        out,
+        validate_every=validate_every,
+        logger=[MetricsFile(out / "metrics.csv"), *_loggers(loggers, out, wandb)],
         max_epochs=epochs,
+        gradient_clip_val=gradient_clip,
+        precision=precision,
         accelerator=accelerator,
         devices=devices,
-        precision=precision,
-        gradient_clip_val=gradient_clip,
-        logger=[MetricsFile(out / "metrics.csv"), *_loggers(loggers, out, wandb)],
-        callbacks=[_checkpoints(out), TQDMProgressBar(refresh_rate=10)],
-        check_val_every_n_epoch=validate_every,
-        log_every_n_steps=10,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
     )
     begun = time.monotonic()
-    trainer.fit(module, datamodule=windows, ckpt_path=folder.last_checkpoint, weights_only=True)
+    trainer.fit(
+        module,
+        datamodule=windows(cache=features, past=module.policy.past, future=module.policy.future),
+        ckpt_path=folder.last_checkpoint,
+        weights_only=True,
+    )
     if trainer.interrupted:
         raise KeyboardInterrupt
     if trainer.is_global_zero:
@@ -142,15 +142,23 @@ def _cache(dataset: Dataset, module: LightningModule, precision: str) -> Path:
     return path
 
 
-def _checkpoints(out: Path) -> ModelCheckpoint:
+def _trainer(out: Path, *, validate_every: int, **settings: Any) -> Trainer:
     # the last one, not the best: a best one is chosen by luck, and success does not follow validation loss
-    return ModelCheckpoint(
+    last = ModelCheckpoint(
         dirpath=out / "checkpoints",
         filename="last",
         save_top_k=1,
         every_n_epochs=1,
         enable_version_counter=False,
         save_on_train_epoch_end=True,
+    )
+    return Trainer(
+        **settings,
+        callbacks=[last, TQDMProgressBar(refresh_rate=10)],
+        check_val_every_n_epoch=validate_every,
+        log_every_n_steps=10,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
     )
 
 

@@ -16,12 +16,13 @@ from mmil.contracts import UserError
 from mmil.data.dataset import INDEX, MANIFEST, Dataset
 from mmil.data.layout import Layout
 from mmil.data.members import read_samples
-from mmil.data.progress import progress
 from mmil.data.sample import BLOCK, decode_arrays, encode_json, frame_name
 from mmil.data.shards import END_OF_ARCHIVE, Row, encode_rows, file_sha256, scan, shard_entry, write_atomic
 from mmil.data.windows import decode_image
+from mmil.progress import progress
 
 PLAN = "features.json"  # first in the folder: of which data, by which encoder
+LAYOUT = 2  # of Layout; another one is another cache
 Encode = Callable[[str, np.ndarray], list[np.ndarray]]
 
 
@@ -47,14 +48,15 @@ def open_features(path: Path | str, *, source: Dataset, fingerprint: Mapping[str
     cache = Dataset.open(path)
     if "features" not in cache.manifest:
         raise UserError(f"{path} holds images, not cached features")
-    made = {name: cache.manifest["features"][name] for name in ("source_sha256", "encoder")}
+    made = {name: cache.manifest["features"].get(name) for name in ("source_sha256", "encoder", "layout")}
     asked = _plan(source, made["encoder"] if fingerprint is None else fingerprint)
     _require_same(made, asked, path)
     return cache
 
 
 def _plan(source: Dataset, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    return {"source_sha256": file_sha256(source.path / MANIFEST), "encoder": json.loads(json.dumps(fingerprint))}
+    encoder = json.loads(json.dumps(fingerprint))
+    return {"source_sha256": file_sha256(source.path / MANIFEST), "encoder": encoder, "layout": LAYOUT}
 
 
 def _require_same(made: Mapping[str, Any], asked: Mapping[str, Any], path: Path | str) -> None:
@@ -87,7 +89,7 @@ def _sole_writer(out: Path, plan: Mapping[str, Any]) -> Iterator[None]:
 def _write_shards(source: Dataset, out: Path, encode: Encode) -> None:
     missing = [shard["name"] for shard in source.manifest["shards"] if not (out / shard["name"]).is_file()]
     rows = [row for row in source.rows if row.shard in missing]
-    with contextlib.closing(progress(rows, "caching features", total=len(rows))) as bar:
+    with contextlib.closing(progress(rows, "caching features", total=len(rows), unit="episodes")) as bar:
         for name in missing:
             of_shard = [row for row in rows if row.shard == name]
             write_atomic(out / name, _shard(source, (next(bar) for _ in of_shard), encode))
@@ -141,11 +143,11 @@ def _shapes(source: Dataset, out: Path, row: Row) -> dict[str, Any]:
     """The shapes as they stand in the first sample: also known where nothing was left to encode."""
     import io
 
-    ((_, sample),) = read_samples(out, [row], want=lambda suffix: suffix.endswith(".npy"))
+    ((_, sample),) = read_samples(out, [row], want=lambda suffix: suffix == "maps.npy")
+    record = np.load(io.BytesIO(sample["maps.npy"]), allow_pickle=False).dtype
     shapes: dict[str, list[Any]] = {camera: [] for camera in source.spec.cameras}
-    for suffix, data in sample.items():
-        if suffix != "rows.npy":
-            shapes[suffix.partition(".")[0]].append(np.load(io.BytesIO(data), allow_pickle=False).shape[1:])
+    for name in record.names or ():
+        shapes[name.rpartition(".")[0]].append(record[name].shape)
     return {camera: {"shapes": [list(shape) for shape in stages]} for camera, stages in shapes.items()}
 
 

@@ -37,7 +37,7 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         self._clock, self._rephrase = clock, rephrase
         self._layout = Layout.of(cache.manifest)
         self._ends = np.cumsum([len(cut.times(row.steps)) for row in rows])  # of each episode's numbers
-        self._places = _places(self._layout, rows)  # (episodes, arrays) [bytes]
+        self._places = _places(self._layout, rows)  # (episodes, 2) [bytes]
         self._files = _Files(cache.path)
 
     def __len__(self) -> int:
@@ -49,15 +49,13 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         starts = np.concatenate([[0], self._ends])[episodes]
         times = (np.asarray(numbers) - starts) * self._cut.stride
         where = [(self._rows[e], t) for e, t in zip(episodes.tolist(), times.tolist(), strict=True)]
-        places = self._places[episodes].T.tolist()
-        tensors = []
-        for column, (_, shape, _) in enumerate(self._layout.arrays):
-            ahead = 0 if column else self._cut.future - 1  # rows hold the actions to come as well
-            kind = torch.float16 if column else torch.float32
-            tensor = torch.empty((len(where), self._cut.past + ahead, *shape), dtype=kind)
-            self._fill(tensor, where, places=places[column], ahead=ahead)
-            tensors.append(tensor)
-        return self._batch(tensors, where)
+        at_rows, at_maps = self._places[episodes].T.tolist()
+        ahead, past = self._cut.future - 1, self._cut.past  # rows hold the actions to come as well
+        rows = torch.empty((len(where), past + ahead, self._layout.row_size))
+        self._fill(rows, where, places=at_rows, ahead=ahead)
+        maps = torch.empty((len(where), past, self._layout.maps_size), dtype=torch.float16)
+        self._fill(maps, where, places=at_maps, ahead=0)
+        return self._batch(rows, maps, where)
 
     def _fill(self, tensor: torch.Tensor, where: list[tuple[Row, int]], *, places: list[int], ahead: int) -> None:
         """Read frames t-K+1 … t+ahead of each window into its slot; repeat the first and last the episode has."""
@@ -75,14 +73,13 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
             if end < slots:
                 array[slot, end:] = array[slot, end - 1]
 
-    def _batch(self, tensors: list[torch.Tensor], where: list[tuple[Row, int]]) -> Batch:
-        rows, *maps = tensors
-        past, columns, left = self._cut.past, self._layout.columns, iter(maps)
+    def _batch(self, rows: torch.Tensor, maps: torch.Tensor, where: list[tuple[Row, int]]) -> Batch:
+        past, columns = self._cut.past, self._layout.columns
         times, steps = torch.tensor([[t, row.steps] for row, t in where]).T
         spec = self._layout.spec
         told = {name: _shaped(rows[:, :past, columns[name]], shape) for name, shape in per_frame(spec).items()}
         return Batch(
-            images={camera: [next(left) for _ in shapes] for camera, shapes in self._layout.shapes.items()},
+            images=self._layout.split(maps),
             signals={name: told[f"signals/{name}"] for name in spec.signals},
             instruction=[self._sentence(row, t) for row, t in where],
             actions=rows[:, past - 1 :, columns[self._cut.target]],

@@ -1,10 +1,11 @@
 """Where cached features lie inside a sample, so that any frame of any episode is one read away.
 
-After json and npz, which it shares with the data set it was made from, it ends with arrays as np.save writes them:
+After json and npz, which it shares with the data set it was made from, it ends with two arrays as np.save writes them:
 <key>.rows.npy                float32 (T+1, D): signals, privileged state, actions and labels side by side; 0 where
                               frame T has none
-<key>.<camera>.<stage>.npy    float16 (T+1, C, h', w')
-Their sizes follow from T and the shapes, so their places follow from where the sample ends, without another index.
+<key>.maps.npy                (T+1,) of records: a field <camera>.<stage>, float16 (C, h', w'), for each map of a frame
+Their sizes follow from T and the shapes, so their places follow from where the sample ends, without another index. What
+a window needs of a frame lies together: a read costs more by being one than by its length.
 """
 
 from __future__ import annotations
@@ -14,19 +15,22 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmil.contracts import Spec
 from mmil.data.sample import BLOCK, per_frame
 
+if TYPE_CHECKING:
+    import torch
+
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The arrays at the end of a sample: one of rows, then one a camera and stage."""
+    """The arrays at the end of a sample: rows and maps."""
 
     spec: Spec
     shapes: Mapping[str, tuple[Shape, ...]]  # camera → (C, h', w') a stage
@@ -47,35 +51,52 @@ class Layout:
         return {name: slice(end - width, end) for (name, width), end in zip(widths.items(), ends, strict=True)}
 
     @cached_property
-    def arrays(self) -> tuple[tuple[str, Shape, np.dtype], ...]:
-        """Suffix, shape of one frame and type of every array, in order."""
-        rows = ("rows.npy", (self.columns["labels"].stop,), np.dtype(np.float32))
-        stages = (
-            (f"{camera}.{stage}.npy", shape, np.dtype(np.float16))
-            for camera, shapes in self.shapes.items()
-            for stage, shape in enumerate(shapes)
+    def record(self) -> np.dtype:
+        """All maps of a frame, one after another."""
+        return np.dtype(
+            [
+                (f"{camera}.{stage}", "<f2", shape)
+                for camera, shapes in self.shapes.items()
+                for stage, shape in enumerate(shapes)
+            ]
         )
-        return (rows, *stages)
 
-    def places(self, steps: int) -> list[int]:
-        """Where the data of every array begin, in bytes before the end of a sample of `steps` actions."""
+    @property
+    def row_size(self) -> int:
+        """Numbers in a row."""
+        return self.columns["labels"].stop
+
+    @property
+    def maps_size(self) -> int:
+        """Numbers in the maps of a frame."""
+        return self.record.itemsize // np.dtype(np.float16).itemsize
+
+    def places(self, steps: int) -> tuple[int, int]:
+        """Where the data of rows and of maps begin, in bytes before the end of a sample of `steps` actions."""
         starts, end = [], 0
-        for _, shape, kind in reversed(self.arrays):
-            header = len(npy_header((steps + 1, *shape), kind))
-            size = header + (steps + 1) * math.prod(shape) * kind.itemsize
+        for shape, kind in (((steps + 1,), self.record), ((steps + 1, self.row_size), np.dtype(np.float32))):
+            header = len(npy_header(shape, kind))
+            size = header + math.prod(shape) * kind.itemsize
             end += size + -size % BLOCK + BLOCK
             starts.append(end - BLOCK - header)
-        return starts[::-1]
+        return starts[1], starts[0]
+
+    def split(self, maps: torch.Tensor) -> dict[str, list[torch.Tensor]]:
+        """{camera: [(…, C, h', w') a stage]}, views of maps (…, maps_size)."""
+        left = iter(maps.split([math.prod(shape) for shapes in self.shapes.values() for shape in shapes], dim=-1))
+        return {camera: [next(left).unflatten(-1, shape) for shape in shapes] for camera, shapes in self.shapes.items()}
 
     def pack(self, arrays: Mapping[str, np.ndarray], features: Mapping[str, list[np.ndarray]]) -> Iterator[tuple]:
-        """Suffix and bytes of every array of an episode."""
-        steps = len(arrays["labels"])
-        rows = np.zeros((steps + 1, self.columns["labels"].stop), np.float32)
+        """Suffix and bytes of both arrays of an episode."""
+        frames = len(arrays["labels"]) + 1
+        rows, maps = np.zeros((frames, self.row_size), np.float32), np.empty(frames, self.record)
         for name, columns in self.columns.items():
             rows[: len(arrays[name]), columns] = arrays[name].reshape(len(arrays[name]), -1)
-        flat = [rows, *(stage for camera in self.shapes for stage in features[camera])]
-        for (suffix, _, kind), array in zip(self.arrays, flat, strict=True):
-            yield suffix, npy_header(array.shape, kind) + np.ascontiguousarray(array, kind).tobytes()
+        for camera, stages in features.items():
+            for stage, found in enumerate(stages):
+                maps[f"{camera}.{stage}"] = found
+        for suffix, array in (("rows.npy", rows), ("maps.npy", maps)):
+            yield suffix, npy_header(array.shape, array.dtype) + array.tobytes()
 
 
 def npy_header(shape: Shape, kind: np.dtype) -> bytes:

@@ -222,9 +222,7 @@ class WindowData(LightningDataModule):
     def _window_bytes(self) -> int:
         """At least what a window takes in a batch, where its arrays are padded to multiples of 64 bytes."""
         if self.features:
-            images = sum(
-                math.prod(shape) * kind.itemsize for _, shape, kind in Layout.of(self.features.manifest).arrays
-            )
+            images = 2 * Layout.of(self.features.manifest).maps_size
         else:
             images = sum(math.prod(shape) for shape in self.spec.cameras.values())
         signals = sum(4 * math.prod(shape) + 64 for shape in per_frame(self.spec).values())

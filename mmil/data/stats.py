@@ -16,9 +16,9 @@ import numpy as np
 from mmil.contracts import UserError
 from mmil.data.dataset import Dataset
 from mmil.data.members import read_samples
-from mmil.data.progress import progress
 from mmil.data.shards import Row
 from mmil.data.windows import read_arrays
+from mmil.progress import progress
 
 RESERVOIR = 1 << 16  # rows kept a signal
 LOW, HIGH = 0.01, 0.99
@@ -83,7 +83,7 @@ def compute(dataset: Dataset, *, rows: Iterable[Row] | None = None) -> Stats:
     shapes |= {name: (len(dataset.spec.action),) for name in ("actions", "labels")}
     running = {name: Running(shape[-1:]) for name, shape in shapes.items()}
     samples = read_samples(dataset.path, rows, want=lambda suffix: suffix == "npz")
-    for _, sample in progress(samples, "statistics", total=len(rows)):
+    for _, sample in progress(samples, "statistics", total=len(rows), unit="episodes"):
         for name, array in read_arrays(sample["npz"], list(shapes)).items():
             running[name].add(array)
     moments = {name: one.moments() for name, one in running.items()}

@@ -32,6 +32,7 @@ class Context:
 
     vector: torch.Tensor  # (B, C)
     looks: Mapping[str, torch.Tensor]  # camera → (B, K, points, N), logarithms of weights over the cells
+    sentence: torch.Tensor  # (B, Q, D), tokens
 
 
 class FilmFusion(nn.Module):
@@ -84,7 +85,7 @@ class FilmFusion(nn.Module):
             found, looks[camera] = look(visual[camera], language, self._ground_places(camera, look.grid, signals))
             seen.append(found)  # (B, K, points · …)
         vector = self.mix(torch.cat([part.flatten(1) for part in (*seen, *others)] + [language], dim=1))
-        return Context(vector, looks)
+        return Context(vector, looks, sentence)
 
     def _ground_places(
         self, camera: str, grid: tuple[int, int], signals: Mapping[str, torch.Tensor]

@@ -61,7 +61,7 @@ class TimmVision(nn.Module):
         for camera, shapes in sizes.items():
             for stage, shape in enumerate(shapes[1:], start=1):
                 spread = spreading(tuple(shape[1:]), self.grids[camera])
-                self.register_buffer(f"spread_{camera}_{stage}", spread, persistent=False)
+                self.register_buffer(f"_spread_{camera}_{stage}", spread, persistent=False)
         self.place = nn.ParameterDict(
             {camera: nn.Parameter(0.02 * torch.randn(h * w, width)) for camera, (h, w) in self.grids.items()}
         )
@@ -76,7 +76,10 @@ class TimmVision(nn.Module):
 
     def forward(self, images: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         """{camera: (B, K, N, width)} of {camera: uint8 (B, K, 3, h, w)}, or of cached maps [(B, K, C, h', w'), …]."""
-        return {camera: self._tokens(camera, images[camera]) for camera in self.cameras}
+        maps = {camera: images[camera] for camera in self.cameras}
+        if not isinstance(maps[self.cameras[0]], list):
+            maps = self._seen(maps)
+        return {camera: self._tokens(camera, maps[camera]) for camera in self.cameras}
 
     def encode(self, images: torch.Tensor) -> Maps:
         """What a cache holds of uint8 (N, 3, h, w): the maps as float16, without gradient."""
@@ -93,16 +96,29 @@ class TimmVision(nn.Module):
             self.backbone.eval()  # a frozen model keeps its batch statistics
         return self
 
-    def _tokens(self, camera: str, images: Any) -> torch.Tensor:
-        cached = isinstance(images, list)
-        batch, past = (images[0] if cached else images).shape[:2]
-        maps = [stage.flatten(0, 1).float() for stage in images] if cached else self.maps(images.flatten(0, 1))
-        tokens = self.place[camera]
+    def _seen(self, images: Mapping[str, torch.Tensor]) -> dict[str, Maps]:
+        """{camera: [(B, K, C, h', w') a stage]} of images; those of one size go through the backbone together."""
+        sizes: dict[torch.Size, list[str]] = {}
+        for camera, seen in images.items():
+            sizes.setdefault(seen.shape, []).append(camera)
+        found: dict[str, Maps] = {}
+        for shape, cameras in sizes.items():
+            stages = self.maps(torch.cat([images[camera].flatten(0, 1) for camera in cameras]))
+            parts = [stage.unflatten(0, (len(cameras), *shape[:2])).unbind(0) for stage in stages]
+            found |= {camera: list(maps) for camera, maps in zip(cameras, zip(*parts, strict=True), strict=True)}
+        return found
+
+    def _tokens(self, camera: str, maps: Maps) -> torch.Tensor:
+        batch, past = maps[0].shape[:2]
+        maps = [stage.flatten(0, 1).float() for stage in maps]
+        parts = []
         for stage, (found, project) in enumerate(zip(maps, self.project[camera], strict=True)):
             normed = F.layer_norm(found, found.shape[1:]).flatten(2).transpose(1, 2)  # (B·K, n, C)
             projected = project(normed)  # before it is spread: the coarser a stage, the more channels it has
-            tokens = tokens + (getattr(self, f"spread_{camera}_{stage}") @ projected if stage else projected)
-        tokens = tokens.to(projected.dtype)  # half of the numbers to move, where they are halves
+            parts.append(getattr(self, f"_spread_{camera}_{stage}") @ projected if stage else projected)
+        tokens = sum(
+            parts, self.place[camera].to(parts[0].dtype)
+        )  # in one precision: mixed additions take ten times as long
         if self.training and self.shift.get(camera):
             rows, columns = self.grids[camera]
             grid = tokens.transpose(1, 2).unflatten(2, (rows, columns))

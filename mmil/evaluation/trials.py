@@ -20,6 +20,7 @@ from mmil.evaluation.statistics import summarise
 from mmil.evaluation.suites import Suite, choose
 from mmil.evaluation.video import write_video
 from mmil.language.grammar import Grammar
+from mmil.progress import progress_bar
 from mmil.rollout import play
 
 FILMS = 1  # of each outcome of a suite, a worker
@@ -150,19 +151,17 @@ def evaluate_suites(
 
 
 def _run(requests: Sequence[Request], stage: Stage, *, workers: int | None) -> dict[Request, Trial]:
-    from mmil.evaluation.progress import trial_bar
-
     done: dict[Request, Trial] = {}
     if not requests:
         return done
     env = parallel.simulation_env()
     with (
-        trial_bar("trials", total=len(requests)) as advance,
+        progress_bar("evaluate", total=len(requests), unit="trials") as advance,
         closing(parallel.run(run_trial, requests, make=stage, workers=workers, env=env, name=_name)) as work,
     ):
         for request, trial in work:
             done[request] = trial
-            advance(trial)
+            advance(f"success {sum(one.success for one in done.values())}/{len(done)}")
     return done
 
 

@@ -22,7 +22,6 @@ class ArmControl:
         self._stock = stock = robot.composite_controller.part_controllers["right"]
         self._site = model.site(stock.ref_name).id
         self._dofs, self._joints = np.array(stock.qvel_index), np.array(stock.qpos_index)
-        self._block = np.ix_(self._dofs, self._dofs)
         self._actuators = np.array(robot._ref_actuators_indexes_dict["right"])
         self._limits = np.ascontiguousarray(model.actuator_ctrlrange[self._actuators].T)
         self._gains = np.stack([stock.kp, stock.kd])
@@ -35,37 +34,39 @@ class ArmControl:
         mujoco.mj_jacSite(self._model, data, self._jacobian[:3], self._jacobian[3:], self._site)
         mujoco.mj_fullM(self._model, self._mass, data.qM)
         data.ctrl[self._actuators] = osc_torques(
-            self._mass[self._block],
-            np.ascontiguousarray(self._jacobian[:, self._dofs]),
-            self._jacobian @ data.qvel,
+            self._mass,
+            self._jacobian,
+            self._dofs,
             stock.origin_pos + stock.origin_ori @ stock.goal_pos - data.site_xpos[self._site],
             stock.origin_ori @ stock.goal_ori,
             data.site_xmat[self._site].reshape(3, 3),
             self._gains,
             stock.initial_joint,
             data.qpos[self._joints],
-            data.qvel[self._dofs],
-            data.qfrc_bias[self._dofs],
+            data.qvel,
+            data.qfrc_bias,
             self._limits,
         )
 
 
 @numba.njit(cache=True)
 def osc_torques(
-    mass: np.ndarray,  # (7, 7)
-    jacobian: np.ndarray,  # (6, 7)
-    velocity: np.ndarray,  # (6,) of the hand
+    whole_mass: np.ndarray,  # (V, V) of every degree of freedom of the scene
+    whole_jacobian: np.ndarray,  # (6, V)
+    dofs: np.ndarray,  # (7,) which of them are the arm's
     offset: np.ndarray,  # (3,) to the goal
     wanted: np.ndarray,  # (3, 3) goal's rotation
     rotation: np.ndarray,  # (3, 3) the hand's
     gains: np.ndarray,  # (2, 6) kp and kd
     rest: np.ndarray,  # (7,) where the null space is drawn to
     joints: np.ndarray,  # (7,)
-    speeds: np.ndarray,  # (7,)
-    bias: np.ndarray,  # (7,) gravity and Coriolis
+    whole_speeds: np.ndarray,  # (V,)
+    whole_bias: np.ndarray,  # (V,) gravity and Coriolis
     limits: np.ndarray,  # (2, 7)
 ) -> np.ndarray:
     """(7,) [N·m]: OscController.run_controller (Khatib 1987) in one compiled piece."""
+    mass, jacobian = whole_mass[dofs][:, dofs], np.ascontiguousarray(whole_jacobian[:, dofs])
+    velocity, speeds, bias = whole_jacobian @ whole_speeds, whole_speeds[dofs], whole_bias[dofs]
     turn = orientation_error(wanted, rotation)
     force = gains[0, :3] * offset - gains[1, :3] * velocity[:3]
     moment = gains[0, 3:] * turn - gains[1, 3:] * velocity[3:]

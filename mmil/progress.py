@@ -1,0 +1,63 @@
+"""One look for everything that takes longer than a few seconds: how far, how fast, how it goes, how long still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+Item = TypeVar("Item")
+Advance = Callable[..., None]  # (note="", by=1)
+
+
+def progress(items: Iterable[Item], doing: str, *, total: int, unit: str) -> Generator[Item, None, None]:
+    """The same items, with a bar on stderr that fills as they are taken."""
+    with progress_bar(doing, total=total, unit=unit) as advance:
+        for item in items:
+            yield item
+            advance()
+
+
+@contextmanager
+def progress_bar(doing: str, *, total: int, unit: str, already: int = 0, note: str = "") -> Iterator[Advance]:
+    """A bar on stderr, and what moves it on and shows a note. already: how much an earlier run has done."""
+    with _columns(unit) as bar:
+        line = bar.add_task(doing, total=total, completed=already, already=already, note=note)
+
+        def advance(note: str = "", by: int = 1) -> None:
+            bar.update(line, advance=by, note=note)
+
+        yield advance
+
+
+def _columns(unit: str) -> Progress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    class Rate(ProgressColumn):
+        """Work done a second since this bar began."""
+
+        def render(self, task: Task) -> str:
+            made = task.completed - task.fields["already"]
+            return f"{made / task.elapsed if task.elapsed else 0.0:.1f} {unit}/s"
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
