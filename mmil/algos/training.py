@@ -71,7 +71,7 @@ def train(
     module.resolved, module.seed = dict(config or {}), seed
     folder = RunFolder.claim(out, config or {})
     folder.describe(dataset.spec, known.stats, trained_on(dataset))
-    features = _cache(dataset, module, precision) if cache else None
+    features = _cache(dataset, module, precision, every=1 if module.policy.past > 1 else stride) if cache else None
     trainer = _trainer(
         out,
         validate_every=validate_every,
@@ -123,14 +123,14 @@ def fitting(precision: str) -> Any:
     return "bf16-mixed" if any(getattr(torch.cpu, ask, bool)() for ask in asks) else "32-true"
 
 
-def _cache(dataset: Dataset, module: LightningModule, precision: str) -> Path:
+def _cache(dataset: Dataset, module: LightningModule, precision: str, *, every: int) -> Path:
     """The features of the frozen vision encoder, beside the data set, under the encoder's hash and its precision."""
     vision = module.policy.vision
     if not vision.frozen:
         raise UserError("cache: true needs a frozen vision encoder; set frozen: true, or cache: false to fine-tune it")
     half = precision.startswith("bf16")
     fingerprint = {**vision.fingerprint(), "precision": "bf16" if half else "fp32"}
-    name = "-".join([fingerprint["sha256"][:12], *map(str, vision.stages), fingerprint["precision"]])
+    name = "-".join([fingerprint["sha256"][:12], *map(str, vision.stages), fingerprint["precision"], f"every{every}"])
     path = dataset.path.with_name(f"{dataset.path.name}.features-{name}")
 
     def encode(camera: str, frames: Any) -> list[Any]:
@@ -138,7 +138,7 @@ def _cache(dataset: Dataset, module: LightningModule, precision: str) -> Path:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=half):  # a third of the time
             return [stage.contiguous().numpy() for stage in vision.encode(images)]
 
-    write_features(dataset.path, path, encode, fingerprint=fingerprint)
+    write_features(dataset.path, path, encode, fingerprint=fingerprint, every=every)
     return path
 
 

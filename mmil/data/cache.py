@@ -27,20 +27,22 @@ Encode = Callable[[str, np.ndarray], list[np.ndarray]]
 
 
 def write_features(
-    dataset_path: Path | str, out: Path | str, encode: Encode, *, fingerprint: Mapping[str, Any]
+    dataset_path: Path | str, out: Path | str, encode: Encode, *, fingerprint: Mapping[str, Any], every: int = 1
 ) -> Dataset:
-    """Encode every frame of a data set, shard by shard; a finished cache is opened, an interrupted one resumed.
+    """Encode every n-th frame of a data set, shard by shard; a finished cache is opened, an interrupted one resumed.
 
     encode(camera, uint8 (N, h, w, 3)) gives the N feature maps of each stage, float16 (N, C, h', w'), an episode at a
     time. `fingerprint` is JSON that changes whenever the features would: the encoder, its weights, its input.
     """
     source, out = Dataset.open(dataset_path), Path(out)
     if not (out / MANIFEST).is_file():
-        plan = _plan(source, fingerprint)
+        plan = _plan(source, fingerprint, every)
         with _sole_writer(out, plan):
-            _write_shards(source, out, encode)
+            _write_shards(source, out, encode, every)
             _finish(source, out, plan)
-    return open_features(out, source=source, fingerprint=fingerprint)
+    cache = open_features(out, source=source, fingerprint=fingerprint)
+    _require_same(_made(cache), _plan(source, fingerprint, every), out)
+    return cache
 
 
 def open_features(path: Path | str, *, source: Dataset, fingerprint: Mapping[str, Any] | None = None) -> Dataset:
@@ -48,15 +50,20 @@ def open_features(path: Path | str, *, source: Dataset, fingerprint: Mapping[str
     cache = Dataset.open(path)
     if "features" not in cache.manifest:
         raise UserError(f"{path} holds images, not cached features")
-    made = {name: cache.manifest["features"].get(name) for name in ("source_sha256", "encoder", "layout")}
-    asked = _plan(source, made["encoder"] if fingerprint is None else fingerprint)
+    made = _made(cache)
+    asked = _plan(source, made["encoder"] if fingerprint is None else fingerprint, made["every"])
     _require_same(made, asked, path)
     return cache
 
 
-def _plan(source: Dataset, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    encoder = json.loads(json.dumps(fingerprint))
-    return {"source_sha256": file_sha256(source.path / MANIFEST), "encoder": encoder, "layout": LAYOUT}
+def _plan(source: Dataset, fingerprint: Mapping[str, Any], every: int | None) -> dict[str, Any]:
+    encoder, sha256 = json.loads(json.dumps(fingerprint)), file_sha256(source.path / MANIFEST)
+    return {"source_sha256": sha256, "encoder": encoder, "layout": LAYOUT, "every": every}
+
+
+def _made(cache: Dataset) -> dict[str, Any]:
+    features = cache.manifest["features"]
+    return {name: features.get(name) for name in ("source_sha256", "encoder", "layout", "every")}
 
 
 def _require_same(made: Mapping[str, Any], asked: Mapping[str, Any], path: Path | str) -> None:
@@ -86,30 +93,31 @@ def _sole_writer(out: Path, plan: Mapping[str, Any]) -> Iterator[None]:
         yield
 
 
-def _write_shards(source: Dataset, out: Path, encode: Encode) -> None:
+def _write_shards(source: Dataset, out: Path, encode: Encode, every: int) -> None:
     missing = [shard["name"] for shard in source.manifest["shards"] if not (out / shard["name"]).is_file()]
     rows = [row for row in source.rows if row.shard in missing]
     with contextlib.closing(progress(rows, "caching features", total=len(rows), unit="episodes")) as bar:
         for name in missing:
             of_shard = [row for row in rows if row.shard == name]
-            write_atomic(out / name, _shard(source, (next(bar) for _ in of_shard), encode))
+            write_atomic(out / name, _shard(source, (next(bar) for _ in of_shard), encode, every))
         next(bar, None)
 
 
-def _shard(source: Dataset, rows: Iterable[Row], encode: Encode) -> Iterator[bytes]:
+def _shard(source: Dataset, rows: Iterable[Row], encode: Encode, every: int) -> Iterator[bytes]:
     shapes: dict[str, Any] = {}
     for row, sample in read_samples(source.path, rows):
         arrays = decode_arrays(sample["npz"])
         features = {}
         for camera, size in source.spec.cameras.items():
-            frames = np.stack([decode_image(sample[frame_name(camera, i)], size) for i in range(row.steps + 1)])
+            wanted = range(0, row.steps + 1, every)
+            frames = np.stack([decode_image(sample[frame_name(camera, i)], size) for i in wanted])
             features[camera] = _checked(camera, encode(camera, frames), frames=len(frames))
         found = {camera: tuple(stage.shape[1:] for stage in stages) for camera, stages in features.items()}
         if (shapes := shapes or found) != found:
             raise UserError(f"the encoder gave features of {found} for {row.key}, of {shapes} before")
         yield _member(f"{row.key}.json", sample["json"])
         yield _member(f"{row.key}.npz", sample["npz"])
-        for suffix, data in Layout(source.spec, shapes).pack(arrays, features):
+        for suffix, data in Layout(source.spec, shapes, every).pack(arrays, features):
             yield _member(f"{row.key}.{suffix}", data)
     yield END_OF_ARCHIVE
 

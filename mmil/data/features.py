@@ -36,6 +36,11 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         self._rows, self._cut = rows, cut
         self._clock, self._rephrase = clock, rephrase
         self._layout = Layout.of(cache.manifest)
+        every = self._layout.every
+        if cut.stride % every or (cut.past > 1 and every > 1):
+            raise UserError(
+                f"{cache.path} holds maps of one frame in {every}; windows of {cut.past} at one in {cut.stride} need more"
+            )
         self._ends = np.cumsum([len(cut.times(row.steps)) for row in rows])  # of each episode's numbers
         self._places = _places(self._layout, rows)  # (episodes, 2) [bytes]
         self._files = _Files(cache.path)
@@ -54,7 +59,7 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         rows = torch.empty((len(where), past + ahead, self._layout.row_size))
         self._fill(rows, where, places=at_rows, ahead=ahead)
         maps = torch.empty((len(where), past, self._layout.maps_size), dtype=torch.float16)
-        self._fill(maps, where, places=at_maps, ahead=0)
+        self._fill(maps, [(row, t // self._layout.every) for row, t in where], places=at_maps, ahead=0)
         return self._batch(rows, maps, where)
 
     def _fill(self, tensor: torch.Tensor, where: list[tuple[Row, int]], *, places: list[int], ahead: int) -> None:

@@ -3,7 +3,7 @@
 After json and npz, which it shares with the data set it was made from, it ends with two arrays as np.save writes them:
 <key>.rows.npy                float32 (T+1, D): signals, privileged state, actions and labels side by side; 0 where
                               frame T has none
-<key>.maps.npy                (T+1,) of records: a field <camera>.<stage>, float16 (C, h', w'), for each map of a frame
+<key>.maps.npy                of records, one every n-th frame: a field <camera>.<stage>, float16 (C, h', w'), a map
 Their sizes follow from T and the shapes, so their places follow from where the sample ends, without another index. What
 a window needs of a frame lies together: a read costs more by being one than by its length.
 """
@@ -34,12 +34,13 @@ class Layout:
 
     spec: Spec
     shapes: Mapping[str, tuple[Shape, ...]]  # camera → (C, h', w') a stage
+    every: int = 1  # frames from one that has maps to the next
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Layout:
         cameras = manifest["features"]["cameras"]
         shapes = {name: tuple(tuple(shape) for shape in camera["shapes"]) for name, camera in cameras.items()}
-        return cls(Spec.from_json(manifest["spec"]), shapes)
+        return cls(Spec.from_json(manifest["spec"]), shapes, manifest["features"]["every"])
 
     @cached_property
     def columns(self) -> dict[str, slice]:
@@ -71,10 +72,15 @@ class Layout:
         """Numbers in the maps of a frame."""
         return self.record.itemsize // np.dtype(np.float16).itemsize
 
+    def frames(self, steps: int) -> range:
+        """Those of an episode of `steps` actions that have maps."""
+        return range(0, steps + 1, self.every)
+
     def places(self, steps: int) -> tuple[int, int]:
         """Where the data of rows and of maps begin, in bytes before the end of a sample of `steps` actions."""
         starts, end = [], 0
-        for shape, kind in (((steps + 1,), self.record), ((steps + 1, self.row_size), np.dtype(np.float32))):
+        mapped = len(self.frames(steps))
+        for shape, kind in (((mapped,), self.record), ((steps + 1, self.row_size), np.dtype(np.float32))):
             header = len(npy_header(shape, kind))
             size = header + math.prod(shape) * kind.itemsize
             end += size + -size % BLOCK + BLOCK
@@ -88,8 +94,8 @@ class Layout:
 
     def pack(self, arrays: Mapping[str, np.ndarray], features: Mapping[str, list[np.ndarray]]) -> Iterator[tuple]:
         """Suffix and bytes of both arrays of an episode."""
-        frames = len(arrays["labels"]) + 1
-        rows, maps = np.zeros((frames, self.row_size), np.float32), np.empty(frames, self.record)
+        steps = len(arrays["labels"])
+        rows, maps = np.zeros((steps + 1, self.row_size), np.float32), np.empty(len(self.frames(steps)), self.record)
         for name, columns in self.columns.items():
             rows[: len(arrays[name]), columns] = arrays[name].reshape(len(arrays[name]), -1)
         for camera, stages in features.items():

@@ -103,8 +103,15 @@ def test_an_epoch_broken_off_does_not_disturb_the_next(counting):
     assert seen(broken) == seen(whole)
 
 
-@pytest.mark.parametrize("past, stride, target", [(1, 1, "labels"), (4, 3, "actions")])
-def test_cached_windows_are_the_windows_of_the_images(counting, features, past, stride, target):
+@pytest.mark.parametrize(
+    "past, stride, every, target", [(1, 1, 1, "labels"), (4, 3, 1, "actions"), (1, 4, 2, "labels")]
+)
+def test_cached_windows_are_the_windows_of_the_images(
+    counting, features, mean_features, tmp_path, past, stride, every, target
+):
+    if every > 1:
+        features = tmp_path
+        write_features(counting.path, features, mean_features, fingerprint=PRINT, every=every)
     options = {"past": past, "stride": stride, "target": target, "validation": 0.7, "future": 6}
     images = data(counting, **options).val_dataloader()
     cached = data(counting, cache=features, **options).val_dataloader()
@@ -276,3 +283,12 @@ def test_the_options_are_a_schema(counting):
     assert parser.instantiate(config).data.transforms[0] == Shift(pixels=2)
     with pytest.raises(Exception, match="labels"):
         parser.parse_object({"data": {"path": "x", "target": "rewards"}})
+
+
+def test_windows_that_need_frames_a_cache_lacks_are_refused(counting, mean_features, tmp_path):
+    write_features(counting.path, tmp_path, mean_features, fingerprint=PRINT, every=2)
+    for options in ({"stride": 3}, {"stride": 2, "past": 2}):
+        with pytest.raises(UserError, match="holds maps of one frame in 2"):
+            data(counting, cache=tmp_path, **options).train_dataloader()
+    with pytest.raises(UserError, match="caches other features"):
+        write_features(counting.path, tmp_path, mean_features, fingerprint=PRINT, every=4)
