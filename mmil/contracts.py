@@ -26,6 +26,9 @@ Outcome = Literal["success", "wrong_object", "dropped", "missed", "timeout"]
 OUTCOMES: tuple[Outcome, ...] = ("success", "wrong_object", "dropped", "missed", "timeout")
 
 
+BODY_POSES = "body_poses"  # the privileged state every scene has: where its things are
+
+
 class UserError(Exception):
     """Something the user gave is not usable; the message is one line that says what was got and what exists."""
 
@@ -173,8 +176,8 @@ class State:
     @property
     def privileged(self) -> dict[str, np.ndarray]:
         """What episodes keep of it, by the names of Spec.privileged: float32, metres and quaternions xyzw, world."""
-        wanted = self.body(self.goal.object)
-        return {"object_pose": np.concatenate([wanted.position, wanted.quaternion]).astype(np.float32)}
+        poses = [np.concatenate([body.position, body.quaternion]) for body in self.bodies]
+        return {BODY_POSES: np.array(poses, np.float32)}  # (N, 7)
 
     def body(self, thing: Thing) -> Body:
         for body in self.bodies:
@@ -203,6 +206,7 @@ class Episode:
     instruction: str
     split: Split
     outcome: Outcome
+    things: tuple[Thing, ...]  # (N,), whose poses body_poses holds
     draws: Mapping[str, Any]  # every randomisation draw, JSON values
     images: Mapping[str, np.ndarray]  # camera → uint8 (T+1, h, w, 3)
     signals: Mapping[str, np.ndarray]  # name → float32 (T+1, …)
@@ -248,8 +252,9 @@ class Batch:
     signals: dict[str, torch.Tensor]  # name → float32 (B, K, …)
     instruction: list[str]  # B sentences
     actions: torch.Tensor  # float32 (B, H, A)
-    valid: torch.Tensor  # bool (B, H), false past the end
+    valid: torch.Tensor  # bool (B, H), false past the end, and where another thing is asked for than was taken
     privileged: dict[str, torch.Tensor] = field(default_factory=dict)  # name → float32 (B, K, …), for lessons alone
+    asked: torch.Tensor | None = None  # int64 (B,), which of the N things the instruction asks for
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,7 @@ class _Tape:
             instruction=last.step.observation.instruction,
             split=split,
             outcome=last.outcome,
+            things=tuple(body.thing for body in last.step.state.bodies),
             draws=dict(self.scene.draws),
             images={camera: np.stack(frames) for camera, frames in self.images.items()},
             signals={name: np.stack(values) for name, values in self.signals.items()},

@@ -29,7 +29,7 @@ class Plane(Scene):
         control_hz=20.0,
         controller={"name": "direct", "sha256": "0" * 64},
         conventions={"image": "RGB uint8, row 0 on top"},
-        privileged={"object_pose": (7,)},
+        privileged={"body_poses": (3, 7)},
         versions={"numpy": np.__version__},
     )
 

@@ -10,15 +10,13 @@ from collections.abc import Mapping
 
 import torch
 
-from mmil.contracts import Batch, Spec
+from mmil.contracts import BODY_POSES, Batch, Spec
 from mmil.encoders.geometry import picture_place
-
-TOLD = "object_pose"  # the privileged state the lesson is read from
 
 
 def looking_told(spec: Spec) -> bool:
     """Whether data of this Spec say where the thing is, and where each camera."""
-    return TOLD in spec.privileged and all(f"camera_{camera}" in spec.signals for camera in spec.cameras)
+    return BODY_POSES in spec.privileged and all(f"camera_{camera}" in spec.signals for camera in spec.cameras)
 
 
 def looking_loss(
@@ -32,11 +30,12 @@ def looking_loss(
 
     looks: camera → (B, K, points, N), logarithms of weights over the cells.
     """
+    assert batch.asked is not None, "the lesson needs to know what was asked for"
+    poses = batch.privileged[BODY_POSES]  # (B, K, N, 7)
+    thing = poses[torch.arange(len(poses), device=poses.device), :, batch.asked, :3]  # (B, K, 3)
     lost, seen = [], []
     for camera, maps in looks.items():
-        place, inside = picture_place(
-            batch.signals[f"camera_{camera}"], batch.privileged[TOLD][..., :3], aspect=aspects[camera]
-        )
+        place, inside = picture_place(batch.signals[f"camera_{camera}"], thing, aspect=aspects[camera])
         wanted = around(place, grids[camera])  # (B, K, N)
         lost.append(-(wanted * maps[:, :, 0].float()).sum(dim=-1) * inside)
         seen.append(inside)

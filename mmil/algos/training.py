@@ -38,6 +38,7 @@ def train(
     validation: float = 0.05,
     validate_every: int = 5,
     resample_sentences: bool = True,
+    others: float = 0.0,
     augment: Sequence[Transform] = (),
     cache: bool = False,
     workers: int = 0,
@@ -63,6 +64,7 @@ def train(
         workers=workers,
         validation=validation,
         resample_sentences=resample_sentences,
+        others=others,
         augment=augment,
         seed=seed,
     )

@@ -33,6 +33,8 @@ def _zip(function: Callable[..., Any], *batches: Batch) -> Batch:
         values = [getattr(batch, item.name) for batch in batches]
         if isinstance(values[0], dict):
             fields[item.name] = {name: function(*(value[name] for value in values)) for name in values[0]}
+        elif values[0] is None:
+            fields[item.name] = None
         else:
             fields[item.name] = function(*values)
     return Batch(**fields)

@@ -19,7 +19,7 @@ from mmil.contracts import Batch, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.layout import Layout
 from mmil.data.sample import per_frame
-from mmil.data.sentences import Rephrase
+from mmil.data.sentences import Rephrase, Told
 from mmil.data.shards import Row
 from mmil.data.stream import Clock
 from mmil.data.windows import Cut, unpushed
@@ -39,7 +39,7 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         every = self._layout.every
         if cut.stride % every or (cut.past > 1 and every > 1):
             raise UserError(
-                f"{cache.path} holds maps of one frame in {every}; windows of {cut.past} at one in {cut.stride} need more"
+                f"{cache.path} has maps of one frame in {every}; windows of {cut.past} at one in {cut.stride} need more"
             )
         self._ends = np.cumsum([len(cut.times(row.steps)) for row in rows])  # of each episode's numbers
         self._places = _places(self._layout, rows)  # (episodes, 2) [bytes]
@@ -82,26 +82,30 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         past, columns = self._cut.past, self._layout.columns
         times, steps = torch.tensor([[t, row.steps] for row, t in where]).T
         spec = self._layout.spec
-        told = {name: _shaped(rows[:, :past, columns[name]], shape) for name, shape in per_frame(spec).items()}
+        numbers = {name: _shaped(rows[:, :past, columns[name]], shape) for name, shape in per_frame(spec).items()}
+        told = [self._told(row, t) for row, t in where]
+        own = torch.tensor([one.own for one in told])
         return Batch(
             images=self._layout.split(maps),
-            signals={name: told[f"signals/{name}"] for name in spec.signals},
-            instruction=[self._sentence(row, t) for row, t in where],
+            signals={name: numbers[f"signals/{name}"] for name in spec.signals},
+            instruction=[one.sentence for one in told],
             actions=rows[:, past - 1 :, columns[self._cut.target]],
             valid=((times[:, None] + torch.arange(self._cut.future)) < steps[:, None])
-            & self._unpushed(rows[:, past - 1 :], columns),
-            privileged={name: told[f"privileged/{name}"] for name in spec.privileged},
+            & self._unpushed(rows[:, past - 1 :], columns)
+            & own[:, None],
+            privileged={name: numbers[f"privileged/{name}"] for name in spec.privileged},
+            asked=torch.tensor([one.place(row.things) for (row, _), one in zip(where, told, strict=True)]),
         )
 
     def _unpushed(self, rows: torch.Tensor, columns: Mapping[str, slice]) -> torch.Tensor:
         strayed = self._cut.strayed(rows[..., columns["actions"]].numpy(), rows[..., columns["labels"]].numpy())
         return torch.from_numpy(unpushed(strayed))
 
-    def _sentence(self, row: Row, t: int) -> str:
+    def _told(self, row: Row, t: int) -> Told:
         if self._rephrase is None:
-            return row.instruction
+            return Told(row.instruction, row.goal.object)
         epoch, _ = self._clock.now
-        return self._rephrase(row.goal, row.instruction, key=row.key, t=t, epoch=epoch)
+        return self._rephrase(row.goal, row.instruction, things=row.things, key=row.key, t=t, epoch=epoch)
 
 
 @dataclass(frozen=True, kw_only=True)

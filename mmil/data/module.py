@@ -39,6 +39,7 @@ class WindowData(LightningDataModule):
     hand over than to read. shuffle_buffer: encoded windows that each worker mixes; cached ones are mixed as a whole.
     validation: the share of episodes held out, chosen by their keys.
     resample_sentences: at each reading of a training window, another sentence of its goal.
+    others: the share of training windows told another thing of their scene instead, in which nothing is imitated.
     resampled: draw shards with replacement, for fewer shards than ranks. augment: for training images, on the device.
     """
 
@@ -57,6 +58,7 @@ class WindowData(LightningDataModule):
         resampled: bool = False,
         validation: float = 0.05,
         resample_sentences: bool = True,
+        others: float = 0.0,
         augment: Sequence[Transform] = (),
         seed: int = 0,
     ) -> None:
@@ -65,12 +67,15 @@ class WindowData(LightningDataModule):
         _check(batch_size=(batch_size, 1), workers=(workers, 0), shuffle_buffer=(shuffle_buffer, 0))
         if not 0 <= validation < 1:
             raise UserError(f"validation is {validation}; it is a share of the episodes, at least 0 and below 1")
+        if not 0 <= others < 1 or (others and not resample_sentences):
+            raise UserError(f"others is {others}; it is a share of windows below 1, and needs resample_sentences")
         if cache and augment:
             raise UserError("cached features cannot be augmented: leave out either cache or augment")
         self.cut = Cut(past=past, future=future, stride=stride, target=target)
         self.path, self.cache, self.batch_size, self.workers = Path(path), cache, batch_size, workers
         self.shuffle_buffer, self.resampled, self.validation = shuffle_buffer, resampled, validation
-        self.resample_sentences, self.transforms, self.seed = resample_sentences, tuple(augment), seed
+        self.resample_sentences, self.others = resample_sentences, others
+        self.transforms, self.seed = tuple(augment), seed
         self._loaders: WeakSet[WindowLoader] = WeakSet()
         self._epoch = 0  # the next one
 
@@ -145,7 +150,9 @@ class WindowData(LightningDataModule):
     def _loader(self, *, training: bool) -> WindowLoader:
         rows = self._of(self.features or self.dataset, training=training)
         workers = self._useful_workers(rows, training=training)
-        rephrase = Rephrase(sentences=self.sentences, seed=self.seed) if training and self.resample_sentences else None
+        rephrase = None
+        if training and self.resample_sentences:
+            rephrase = Rephrase(sentences=self.sentences, others=self.others, seed=self.seed)
         clock, ring = Clock(), Ring(workers=workers, size=self.batch_size * self._window_bytes())
         read = self._feature_loader if self.features else self._image_loader
         loader = read(rows, training=training, rephrase=rephrase, workers=workers, clock=clock, ring=ring)

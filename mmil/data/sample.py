@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from mmil.contracts import Episode, Goal, Spec, UserError
+from mmil.contracts import Episode, Goal, Spec, Thing, UserError
 
 BLOCK = tarfile.BLOCKSIZE
 _NAME = re.compile(r"[a-z0-9_-]+")  # webdataset cuts keys at the first dot and lowers the rest
@@ -54,6 +54,7 @@ def decode_sample(sample: Mapping[str, Any]) -> Episode:
         instruction=description["instruction"],
         split=description["split"],
         outcome=description["outcome"],
+        things=tuple(Thing(**thing) for thing in description["things"]),
         draws=description["draws"],
         images={camera: np.stack(images) for camera, images in frames.items()},
         signals=_under("signals/", arrays),
@@ -142,6 +143,7 @@ def _description(episode: Episode, attempts: int) -> dict[str, Any]:
         "instruction": episode.instruction,
         "split": episode.split,
         "outcome": episode.outcome,
+        "things": [vars(thing) for thing in episode.things],
         "draws": dict(episode.draws),
         "steps": len(episode.actions),
         "cameras": list(episode.images),

@@ -1,13 +1,13 @@
-"""Which sentence a window is read with: the recorded one, or another of the same goal."""
+"""Which sentence a window is read with: the recorded one, another of the same goal, or one of another goal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
-from mmil.contracts import Goal
+from mmil.contracts import Goal, Thing
 
 
 def number(*parts: object) -> int:
@@ -21,13 +21,39 @@ def read_sentences(manifest: Mapping[str, Any]) -> dict[Goal, tuple[str, ...]]:
     return {Goal.from_json(row["goal"]): tuple(row["sentences"]) for row in manifest.get("sentences", [])}
 
 
+@dataclass(frozen=True)
+class Told:
+    """A sentence, the thing it asks for, and whether that is the one the demonstration takes."""
+
+    sentence: str
+    thing: Thing
+    own: bool = True
+
+    def place(self, things: Sequence[Thing]) -> int:
+        """Of its thing among these; −1 where nobody wrote down which things there were."""
+        return things.index(self.thing) if self.thing in things else -1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rephrase:
-    """Gives a window one of its goal's sentences; a goal without sentences keeps the recorded one."""
+    """Gives a window one of its goal's sentences; a goal without sentences keeps the recorded one.
+
+    others: the share of windows that are told another thing of their scene, for lessons that ask where it is.
+    """
 
     sentences: Mapping[Goal, tuple[str, ...]]
+    others: float = 0.0
     seed: int = 0
 
-    def __call__(self, goal: Goal, recorded: str, *, key: str, t: int, epoch: int) -> str:
+    def __call__(self, goal: Goal, recorded: str, *, things: Sequence[Thing], key: str, t: int, epoch: int) -> Told:
+        if self.others and number(self.seed, "other", epoch, key, t) < self.others * 2**64:
+            feasible = [replace(goal, object=thing) for thing in things if thing != goal.object]
+            feasible = [other for other in feasible if other in self.sentences]
+            if feasible:
+                other = feasible[number(self.seed, "which", epoch, key, t) % len(feasible)]
+                return Told(self._one_of(self.sentences[other], key, t, epoch), other.object, own=False)
         choices = self.sentences.get(goal)
-        return choices[number(self.seed, epoch, key, t) % len(choices)] if choices else recorded
+        return Told(self._one_of(choices, key, t, epoch) if choices else recorded, goal.object)
+
+    def _one_of(self, sentences: Sequence[str], key: str, t: int, epoch: int) -> str:
+        return sentences[number(self.seed, epoch, key, t) % len(sentences)]

@@ -17,7 +17,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
-from mmil.contracts import Goal, Outcome, Split, UserError
+from mmil.contracts import Goal, Outcome, Split, Thing, UserError
 from mmil.data.sample import BLOCK, encode_json, member_content
 
 SHARD_NAME = re.compile(r"episodes-\d{6,}\.tar")
@@ -39,6 +39,7 @@ class Row:
     instruction: str
     split: Split
     outcome: Outcome
+    things: tuple[Thing, ...]
     steps: int
 
     def to_json(self) -> dict[str, Any]:
@@ -46,7 +47,8 @@ class Row:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Row:
-        row = cls(**{**data, "goal": Goal.from_json(data["goal"])})
+        things = tuple(Thing(**thing) for thing in data["things"])
+        row = cls(**{**data, "goal": Goal.from_json(data["goal"]), "things": things})
         numbers = (row.index, row.offset, row.size, row.seed, row.attempts, row.steps)
         if not all(type(number) is int and number >= 0 for number in numbers):
             raise ValueError(f"row {row.key!r} holds {numbers} where natural numbers belong")
@@ -103,7 +105,10 @@ def scan(path: Path, *, first: int) -> list[Row]:
                 "shard": path.name,
                 "offset": start,
                 "size": stop - start,
-                **{name: about[name] for name in ("seed", "attempts", "goal", "instruction", "split", "outcome")},
+                **{
+                    name: about[name]
+                    for name in ("seed", "attempts", "goal", "instruction", "split", "outcome", "things")
+                },
                 "steps": about["steps"],
             }
         )

@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmil.contracts import Batch, Goal, Spec, UserError
+from mmil.contracts import Batch, Goal, Spec, Thing, UserError
 from mmil.data.members import Sample
 from mmil.data.sample import frame_name, per_frame
-from mmil.data.sentences import Rephrase
+from mmil.data.sentences import Rephrase, Told
 from mmil.data.shards import Row
 
 Target = Literal["labels", "actions"]
@@ -60,6 +60,7 @@ class Window:
     t: int
     goal: Goal
     instruction: str
+    things: tuple[Thing, ...]
     frames: Mapping[str, tuple[bytes, ...]]  # camera → K encoded images
     signals: Mapping[str, np.ndarray]  # name → float32 (K, …)
     privileged: Mapping[str, np.ndarray]  # name → float32 (K, …)
@@ -84,6 +85,7 @@ def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[W
             t=t,
             goal=row.goal,
             instruction=row.instruction,
+            things=row.things,
             frames={camera: tuple(images[max(0, i)] for i in past) for camera, images in frames.items()},
             signals={name: told[f"signals/{name}"][t : t + cut.past] for name in spec.signals},
             privileged={name: told[f"privileged/{name}"][t : t + cut.past] for name in spec.privileged},
@@ -132,6 +134,8 @@ def collate(windows: Sequence[Window], *, spec: Spec, rephrase: Rephrase | None 
     """Decode and stack; images lie in memory as (B, K, h, w, 3) and are shown as (B, K, 3, h, w)."""
     import torch
 
+    told = [_told(window, rephrase, epoch) for window in windows]
+    own = torch.tensor([one.own for one in told])
     images: dict[str, Any] = {}
     for camera, shape in spec.cameras.items():
         pixels = torch.empty((len(windows), len(windows[0].frames[camera]), *shape), dtype=torch.uint8)
@@ -142,16 +146,17 @@ def collate(windows: Sequence[Window], *, spec: Spec, rephrase: Rephrase | None 
     return Batch(
         images=images,
         signals={name: torch.from_numpy(np.stack([w.signals[name] for w in windows])) for name in spec.signals},
-        instruction=[_sentence(window, rephrase, epoch) for window in windows],
+        instruction=[one.sentence for one in told],
         actions=torch.from_numpy(np.stack([window.actions for window in windows])),
-        valid=torch.from_numpy(np.stack([window.valid for window in windows])),
+        valid=torch.from_numpy(np.stack([window.valid for window in windows])) & own[:, None],
         privileged={
             name: torch.from_numpy(np.stack([w.privileged[name] for w in windows])) for name in spec.privileged
         },
+        asked=torch.tensor([one.place(window.things) for window, one in zip(windows, told, strict=True)]),
     )
 
 
-def _sentence(window: Window, rephrase: Rephrase | None, epoch: int) -> str:
+def _told(window: Window, rephrase: Rephrase | None, epoch: int) -> Told:
     if rephrase is None:
-        return window.instruction
-    return rephrase(window.goal, window.instruction, key=window.key, t=window.t, epoch=epoch)
+        return Told(window.instruction, window.goal.object)
+    return rephrase(window.goal, window.instruction, things=window.things, key=window.key, t=window.t, epoch=epoch)

@@ -11,7 +11,20 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from mmil.contracts import Body, Goal, Observation, Outcome, Scene, Shown, Spec, State, Step, Thing, UserError
+from mmil.contracts import (
+    BODY_POSES,
+    Body,
+    Goal,
+    Observation,
+    Outcome,
+    Scene,
+    Shown,
+    Spec,
+    State,
+    Step,
+    Thing,
+    UserError,
+)
 from mmil.scenes.dressing import CAMERAS, Dressing, Parts
 from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
@@ -40,7 +53,6 @@ SIGNALS = {
     "gripper_pos": (2,),
     "wrench": (READINGS, 6),
 }
-PRIVILEGED = {"object_pose": (7,)}  # of the thing asked for: position [m] and quaternion xyzw, world
 CAMERA = (8,)  # the signal camera_<name>: position [m], quaternion xyzw, vertical field of view [rad]
 
 
@@ -79,7 +91,7 @@ class Tabletop(Scene):
             control_hz=CONTROL_HZ,
             controller={"name": "OSC_POSE", "sha256": hashlib.sha256(CONTROLLER.read_bytes()).hexdigest()},
             conventions=CONVENTIONS,
-            privileged=PRIVILEGED,
+            privileged={BODY_POSES: (things, 7)},
             versions={name: version(name) for name in ("mujoco", "robosuite", "numpy")},
         )
         self._parts = Parts(self._world)

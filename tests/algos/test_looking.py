@@ -13,14 +13,16 @@ ABOVE = torch.tensor([0.0, 0, 1, 0, 0, 0, 1, np.pi / 2]).float()  # a camera tha
 def lesson(place, *, row, column):
     maps = torch.full((1, 1, 2, GRID[0] * GRID[1]), -20.0)
     maps[0, 0, 0, row * GRID[1] + column] = 0.0
-    pose = torch.tensor([[[*place, 0.0, 0, 0, 0, 1]]]).float()
+    elsewhere = [-0.9, -0.9, 0.0, 0, 0, 0, 1]
+    poses = torch.tensor([[[elsewhere, [*place, 0.0, 0, 0, 0, 1]]]]).float()
     batch = Batch(
         images={},
         signals={"camera_front": ABOVE.expand(1, 1, 8)},
         instruction=["lift it"],
         actions=torch.zeros(1, 1, 1),
         valid=torch.ones(1, 1, dtype=torch.bool),
-        privileged={"object_pose": pose},
+        privileged={"body_poses": poses},
+        asked=torch.tensor([1]),
     )
     return looking_loss({"front": maps}, batch, grids={"front": GRID}, aspects={"front": 1.0}).item()
 

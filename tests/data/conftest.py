@@ -27,7 +27,7 @@ def small_spec(size: int = 16, signals=None) -> Spec:
         control_hz=20.0,
         controller={"name": "none"},
         conventions={"images": "row 0 on top"},
-        privileged={"object_pose": (7,)},
+        privileged={"body_poses": (2, 7)},
     )
 
 
@@ -50,6 +50,7 @@ def counting_episode(number: int, steps: int, *, spec: Spec, frames=None) -> Epi
         instruction=SENTENCES[goal][0],
         split="train",
         outcome="success",
+        things=(CUBE.object, BALL.object),
         draws={},
         images=frames or {"front": grey, "wrist": grey + 100},
         signals={name: counted(shape) for name, shape in spec.signals.items()},

@@ -288,7 +288,27 @@ def test_the_options_are_a_schema(counting):
 def test_windows_that_need_frames_a_cache_lacks_are_refused(counting, mean_features, tmp_path):
     write_features(counting.path, tmp_path, mean_features, fingerprint=PRINT, every=2)
     for options in ({"stride": 3}, {"stride": 2, "past": 2}):
-        with pytest.raises(UserError, match="holds maps of one frame in 2"):
+        with pytest.raises(UserError, match="has maps of one frame in 2"):
             data(counting, cache=tmp_path, **options).train_dataloader()
     with pytest.raises(UserError, match="caches other features"):
         write_features(counting.path, tmp_path, mean_features, fingerprint=PRINT, every=4)
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_windows_told_another_thing_are_for_lessons_alone(counting, features, cached):
+    module = data(counting, cache=features if cached else None, others=0.4, validation=0.0)
+    things = {sentence: goal.object for goal, said in module.sentences.items() for sentence in said}
+    told = {True: 0, False: 0}
+    for batch in module.train_dataloader():
+        for row, sentence in enumerate(batch.instruction):
+            asked = counting.rows[0].things[batch.asked[row]]
+            taken = counting.rows[int(batch.signals["gripper_pos"][row, -1]) // 100].goal.object
+            assert asked == things[sentence]
+            assert batch.valid[row].any() == (asked == taken)
+            told[asked == taken] += 1
+    assert 0.2 < told[False] / sum(told.values()) < 0.6
+
+
+def test_a_share_of_other_things_must_be_one(counting):
+    with pytest.raises(UserError, match="others is 1.5"):
+        data(counting, others=1.5)
