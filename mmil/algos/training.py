@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -74,6 +77,7 @@ def train(
     folder = RunFolder.claim(out, config or {})
     folder.describe(dataset.spec, known.stats, trained_on(dataset))
     features = _cache(dataset, module, precision, every=1 if module.policy.past > 1 else stride) if cache else None
+    _quieten()
     trainer = _trainer(
         out,
         validate_every=validate_every,
@@ -164,6 +168,13 @@ def _trainer(out: Path, *, validate_every: int, **settings: Any) -> Trainer:
     )
 
 
+def _quieten() -> None:
+    """Of Lightning, what is meant for its users and not for ours: a frozen encoder is in evaluation mode on purpose."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for told in (".*in eval mode at the start of training", ".*LeafSpec", ".*does not have many workers"):
+        warnings.filterwarnings("ignore", told)
+
+
 def _loggers(names: Sequence[LoggerName], out: Path, wandb: str) -> list[Logger]:
     from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 
@@ -171,5 +182,7 @@ def _loggers(names: Sequence[LoggerName], out: Path, wandb: str) -> list[Logger]
     if "tensorboard" in names:
         found.append(TensorBoardLogger(save_dir=out, name="", version="tensorboard"))
     if "wandb" in names and wandb != "disabled":
+        if wandb == "offline":
+            os.environ.setdefault("WANDB_SILENT", "true")  # it has nothing to tell until it is synced
         found.append(WandbLogger(project="mmil", name=out.name, save_dir=out, mode=wandb, log_model=False))
     return found

@@ -110,6 +110,9 @@ def load_text_model(name: str | None) -> tuple[object, nn.Module]:
     if hub is None:
         go_offline()
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # a tenth of a second needs none
 
     folder = package_folder(TEXT_PACKAGE) / "model" if name is None else Path(name)
     if hub is None and not (folder / "config.json").is_file():
