@@ -11,7 +11,7 @@ from mmil.contracts import Batch, Spec
 from mmil.data.stats import Stats
 from mmil.encoders import SignalTokens, TextTokens, TimmVision, WrenchTokens
 from mmil.encoders.fusion import Context, FilmFusion, Sizes
-from mmil.heads import Regression
+from mmil.heads import Head
 from mmil.normalizer import Normalizer
 
 
@@ -31,7 +31,7 @@ class Policy(nn.Module):
         signals: Callable[[Spec], SignalTokens],
         wrench: Callable[[Spec], WrenchTokens],
         fusion: Callable[[Sizes], FilmFusion],
-        head: Callable[[int, tuple[int, int]], Regression],
+        head: Callable[[int, tuple[int, int]], Head],
         past: int = 1,
         future: int = 8,
     ) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
 from lightning import LightningModule
+from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -39,7 +41,7 @@ class BC(LightningModule):
         average: float = 0.998,
         pretrained_scale: float = 0.1,
         reading: float = 0.1,
-        looking: float = 0.1,
+        looking: float = 0.3,
         sentences: Mapping[Goal, Sequence[str]] | None = None,
     ) -> None:
         super().__init__()
@@ -94,7 +96,10 @@ class BC(LightningModule):
             {"params": [p for p in pretrained if p.requires_grad], "lr": self.learning_rate * self.pretrained_scale},
         ]
         optimizer = AdamW(
-            [group for group in groups if group["params"]], lr=self.learning_rate, weight_decay=self.weight_decay
+            [group for group in groups if group["params"]],
+            lr=self.learning_rate,
+            weight_decay=self.weight_decay,
+            foreach=True,  # on processors too: there are many small tensors
         )
         total = int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(optimizer, lambda step: warm_cosine(step, warmup=self.warmup, total=total))
@@ -107,7 +112,7 @@ class BC(LightningModule):
             return
         # a short memory at first, so that the first weights do not linger
         decay = min(self.average, (1 + self.global_step) / (10 + self.global_step))
-        trained = dict(self._trained())
+        trained = {name: value.data for name, value in self._trained.items()}
         if not self.averaged:
             self.averaged = {name: value.clone() for name, value in trained.items()}
         torch._foreach_lerp_([self.averaged[name] for name in trained], list(trained.values()), 1 - decay)
@@ -121,11 +126,11 @@ class BC(LightningModule):
     @torch.no_grad()
     def swap_average(self) -> None:
         """Exchange the weights and their average; a second call puts them back."""
-        for name, value in self._trained():
+        for name, value in self._trained.items():
             if name in self.averaged:
                 kept = self.averaged[name].clone()
-                self.averaged[name].copy_(value)
-                value.copy_(kept)
+                self.averaged[name].copy_(value.data)
+                value.data.copy_(kept)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["averaged"] = self.averaged
@@ -139,8 +144,9 @@ class BC(LightningModule):
         self.averaged = {name: value.to(self.device) for name, value in checkpoint["averaged"].items()}
         checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}
 
-    def _trained(self) -> list[tuple[str, torch.Tensor]]:
-        return [(name, value.data) for name, value in self.named_parameters() if value.requires_grad]
+    @cached_property
+    def _trained(self) -> dict[str, nn.Parameter]:
+        return {name: value for name, value in self.named_parameters() if value.requires_grad}
 
 
 def warm_cosine(step: int, *, warmup: int, total: int) -> float:

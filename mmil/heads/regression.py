@@ -7,8 +7,10 @@ from typing import Literal
 import torch
 from torch import nn
 
+from mmil.heads.head import Head
 
-class Regression(nn.Module):
+
+class Regression(Head):
     """An MLP to a chunk (H, A) with an L1 or L2 loss over the actions that are valid."""
 
     def __init__(

@@ -310,5 +310,5 @@ def test_windows_told_another_thing_are_for_lessons_alone(counting, features, ca
 
 
 def test_a_share_of_other_things_must_be_one(counting):
-    with pytest.raises(UserError, match="others is 1.5"):
+    with pytest.raises(UserError, match=r"others is 1\.5"):
         data(counting, others=1.5)

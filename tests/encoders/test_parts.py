@@ -11,7 +11,6 @@ from mmil.contracts import UserError
 from mmil.encoders import SignalTokens, TextTokens, TimmVision, WrenchTokens
 from mmil.encoders.folding import fold_batchnorms
 from mmil.encoders.vision import load_backbone
-from mmil.heads import Regression
 from tests.learning import SPEC, tiny_batch, tiny_module, tiny_policy, unit_stats
 
 
@@ -197,12 +196,3 @@ def test_nothing_is_unpickled(tmp_path):
     with pytest.raises(UserError):
         load_backbone("resnet18", str(tmp_path / "model.pth"))
     assert not (tmp_path / "sprung").exists()
-
-
-def test_loss_norms():
-    context, actions, valid = torch.zeros(1, 4), torch.full((1, 2, 3), 2.0), torch.ones(1, 2, dtype=torch.bool)
-    for norm, expected in (("l1", 2.0), ("l2", 4.0)):
-        head = Regression(4, (2, 3), norm=norm)
-        for parameter in head.parameters():
-            torch.nn.init.zeros_(parameter)
-        assert head.loss(context, actions, valid).item() == pytest.approx(expected)
