@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mmil.experts import Disturbed, Lift
+from mmil.experts.lift import grasp_yaw
 from mmil.rollout import rollout
 from mmil.scenes import Tabletop
 
@@ -63,3 +64,29 @@ def test_disturbed_strays_in_what_is_done_and_not_in_what_is_taught(scene):
     assert (strayed > 0.3).any() and np.abs(episode.actions).max() <= 1
     again = rollout(scene, Disturbed(Lift(), push=0.2), expert=Lift(), seed=44, horizon=120, record=False)
     assert np.array_equal(again.actions, episode.actions)
+
+
+def test_a_grasp_that_misses_is_followed_by_a_new_one(scene):
+    missing = Disturbed(Lift(), sway=0.0, push=0.0, miss=0.08)
+    empty = recovered = 0
+    for seed in range(60, 66):
+        episode = rollout(scene, missing, expert=Lift(), seed=seed, horizon=120, record=False)
+        closed_early = (episode.actions[:, 6] > 0) & (episode.labels[:, 6] < 0)
+        empty += closed_early.any()
+        recovered += episode.success
+    assert empty >= 4 and recovered >= 5, f"{empty} missed, {recovered} of 6 recovered"
+
+
+def test_it_does_not_close_across_the_corners_of_a_cube(scene):
+    closed = []
+    for seed in range(70, 90):
+        step = scene.reset(seed)
+        if step.state.goal.object.shape != "cube":
+            continue
+        for _ in range(60):
+            action = Lift().act(step.observation, step.state)
+            if action[6] > 0:
+                closed.append(abs(grasp_yaw(step.state.body(step.state.goal.object), step.state)))
+                break
+            step = scene.step(action)
+    assert len(closed) >= 6 and max(closed) < 0.16  # [rad]

@@ -118,6 +118,18 @@ def test_pictures_stand_upright(scene):
     assert towards(bottom) < towards(top)
 
 
+def test_what_is_left_out_of_a_picture_is_not_in_it(scene):
+    renderer = scene._renderer
+    for seed in range(3):
+        scene.reset(seed)
+        for camera in scene._parts.cameras.values():
+            left_out = renderer.render(camera)
+            assert renderer._out_of_view().sum() > 5
+            renderer._culls = False
+            assert np.array_equal(renderer.render(camera), left_out)
+            renderer._culls = True
+
+
 def test_the_same_picture_after_a_garbage_collection(scene):
     """robosuite#779: a collected context once freed the textures of the current one, silently."""
     step = scene.reset(26)
