@@ -26,6 +26,13 @@ Outcome = Literal["success", "wrong_object", "dropped", "missed", "timeout"]
 OUTCOMES: tuple[Outcome, ...] = ("success", "wrong_object", "dropped", "missed", "timeout")
 
 
+# world x and y of the sides of the table as the front camera sees them: it looks along −x, so that its left is −y
+SIDES: Mapping[str, tuple[float, float]] = {
+    "left": (0.0, -1.0),
+    "right": (0.0, 1.0),
+    "front": (1.0, 0.0),
+    "back": (-1.0, 0.0),
+}
 BODY_POSES = "body_poses"  # the privileged state every scene has: where its things are
 
 
@@ -46,15 +53,17 @@ class Thing:
 
 @dataclass(frozen=True, order=True)
 class Goal:
-    """What an instruction asks for, as data. `target` and `manner` are None where the verb has none."""
+    """What an instruction asks for, as data. What the verb does not need is None; `relation` is a key of SIDES."""
 
     verb: str
     object: Thing
     target: Thing | None = None
     manner: str | None = None
+    relation: str | None = None
 
     def __str__(self) -> str:
-        parts = [self.verb, str(self.object), f"to {self.target}" if self.target else "", self.manner or ""]
+        parts = [self.verb, str(self.object), self.relation or "", f"to {self.target}" if self.target else ""]
+        parts.append(self.manner or "")
         return " ".join(part for part in parts if part)
 
     def to_json(self) -> dict[str, Any]:
@@ -68,6 +77,7 @@ class Goal:
             object=Thing(**data["object"]),
             target=Thing(**target) if target else None,
             manner=data.get("manner"),
+            relation=data.get("relation"),
         )
 
 
@@ -152,7 +162,8 @@ class Body:
     position: np.ndarray  # float64 (3,) [m], world
     quaternion: np.ndarray  # float64 (4,) xyzw, world from body
     half_size: np.ndarray  # float64 (3,) [m]
-    held: bool  # both finger pads touch it
+    held: bool  # both fingers touch it
+    touched: bool = False  # a finger does
 
     @property
     def yaw(self) -> float:

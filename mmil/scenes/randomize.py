@@ -7,6 +7,7 @@ held-out band, so that every parameter of a held-out camera lies outside what tr
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from mmil.scenes.things import COLOURS, HUE_JITTER, SHAPES
 
 Band = Literal["none", "train", "held_out"]
 HELD_OUT_REACH = 1.5
+STREAMS = ("layout", "front", "wrist", "light", "table", "robot", "goal")  # of random numbers, in a fixed order
 LOOK_AT = np.array([0.0, 0.0, 0.87])  # [m], world: what the front camera is turned to, before its own jitter
 WORKSPACE = ((-0.11, 0.13), (-0.19, 0.19))  # [m], x and y of things on the table
 CLEARANCE = 0.09  # [m], between the centres of two things: a finger fits in
@@ -45,9 +47,8 @@ class Randomisation:
 
     def draw(self, seed: int, *, things: int, pool: tuple[Thing, ...]) -> dict[str, Any]:
         """Every draw of an episode; parts have streams of their own, so that switching one off moves no other."""
-        names = ("layout", "front", "wrist", "light", "table", "robot", "goal")
-        children = np.random.SeedSequence(seed).spawn(len(names))
-        rng = {name: np.random.default_rng(child) for name, child in zip(names, children, strict=True)}
+        children = np.random.SeedSequence(seed).spawn(len(STREAMS))
+        rng = {name: np.random.default_rng(child) for name, child in zip(STREAMS, children, strict=True)}
         objects = draw_objects(rng["layout"], count=things, pool=pool)
         return {
             "objects": objects,
@@ -55,8 +56,15 @@ class Randomisation:
             "light": self._light(rng["light"]),
             "table": self._table(rng["table"]),
             "robot": {"joint_offset": (self.joints * rng["robot"].standard_normal(7)).tolist()},
-            "goal": Goal(verb="lift", object=Thing(**objects[rng["goal"].integers(things)]["thing"])).to_json(),
         }
+
+    def choose(self, seed: int, goals: Sequence[Goal]) -> Goal:
+        """One of the goals that turned out feasible: a verb first, so that one with many goals weighs no more."""
+        rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(len(STREAMS))[STREAMS.index("goal")])
+        verbs = sorted({goal.verb for goal in goals})
+        verb = verbs[rng.integers(len(verbs))]
+        of_verb = [goal for goal in goals if goal.verb == verb]
+        return of_verb[rng.integers(len(of_verb))]
 
     def _units(self, rng: np.random.Generator, count: int) -> np.ndarray:
         # drawn whatever the band, so that the band changes the camera and nothing after it

@@ -27,14 +27,13 @@ from mmil.contracts import (
 )
 from mmil.scenes.dressing import CAMERAS, Dressing, Parts
 from mmil.scenes.randomize import Randomisation
+from mmil.scenes.judge import Judge
 from mmil.scenes.render import Renderer, Rendering
+from mmil.scenes.skills import Lift, Skill
 from mmil.scenes.things import COLOURS, SHAPES
 from mmil.scenes.visuals import simplify_visuals
 from mmil.scenes.world import CONTROL_HZ, CONTROLLER, READINGS, TABLE_TOP, TabletopWorld
 
-VERBS = ("lift",)
-LIFTED = 0.04  # [m], the bottom of a thing above the table that counts as lifted, as in robosuite's Lift
-HELD_STEPS = 3  # control steps it must stay there, in the hand
 SETTLE_STEPS = 4  # control steps with the hand open and still, before the first observation
 ACTION = ("dx", "dy", "dz", "rx", "ry", "rz", "gripper")
 CONVENTIONS = {
@@ -53,6 +52,7 @@ SIGNALS = {
     "gripper_pos": (2,),
     "wrench": (READINGS, 6),
 }
+NO_GOAL = Goal(verb="", object=Thing(shape="", colour=""))  # before one is chosen from those that are feasible
 CAMERA = (8,)  # the signal camera_<name>: position [m], quaternion xyzw, vertical field of view [rad]
 
 
@@ -62,6 +62,7 @@ class Tabletop(Scene):
     def __init__(
         self,
         *,
+        skills: Sequence[Skill] = (Lift(),),
         things: int = 3,
         shapes: Sequence[str] = tuple(SHAPES),
         colours: Sequence[str] = tuple(COLOURS),
@@ -77,6 +78,7 @@ class Tabletop(Scene):
         _require("camera", cameras, CAMERAS)
         self._pool = tuple(Thing(shape=shape, colour=colour) for shape in shapes for colour in colours)
         self._things, self._horizon = things, horizon
+        self._skills = {skill.verb: skill for skill in skills}
         self._randomisation = randomisation or Randomisation()
         processors = (simplify_visuals,) if rendering == "fast" else ()
         self._world = TabletopWorld(slots=things, processors=processors, stock_control=stock_control)
@@ -104,7 +106,7 @@ class Tabletop(Scene):
 
     @property
     def goals(self) -> tuple[Goal, ...]:
-        return tuple(Goal(verb=verb, object=thing) for verb in VERBS for thing in self._present)
+        return self._goals
 
     @property
     def draws(self) -> Mapping[str, Any]:
@@ -115,11 +117,13 @@ class Tabletop(Scene):
         draws = self._randomisation.draw(seed, things=self._things, pool=self._pool)
         self._draws = json.loads(json.dumps(draws))  # what is used is exactly what is stored
         self._present = tuple(Thing(**item["thing"]) for item in self._draws["objects"])
-        self._goal, self._instruction = Goal.from_json(self._draws["goal"]), ""
         self._apply()
-        self._elapsed = self._lifted_steps = 0
-        self._lifted: Thing | None = None
-        self._was_held = self._closed_on_nothing = False
+        self._goal, self._instruction, self._elapsed = NO_GOAL, "", 0
+        self._start = self._state()
+        self._goals = tuple(goal for skill in self._skills.values() for goal in skill.goals(self._start))
+        self._goal = self._randomisation.choose(seed, self._goals)
+        self._draws["goal"] = self._goal.to_json()
+        self._judge = Judge(self._skills[self._goal.verb], self._goal, self._goals, self._start)
         return self._result(self._state(), outcome=None)
 
     def tell(self, goal: Goal, instruction: str) -> Step:
@@ -128,6 +132,7 @@ class Tabletop(Scene):
         if self._elapsed:
             raise UserError(f"a scene is told its goal before the first step, not after step {self._elapsed}")
         self._goal, self._instruction = goal, instruction
+        self._judge = Judge(self._skills[goal.verb], goal, self._goals, self._start)
         return self._result(self._state(), outcome=None)
 
     def step(self, action: np.ndarray) -> Step:
@@ -141,7 +146,7 @@ class Tabletop(Scene):
         self._elapsed += 1
         self._moment += 1
         state = self._state()
-        return self._result(state, outcome=self._judge(state))
+        return self._result(state, outcome=self._judge(state, over=self._elapsed >= self._horizon))
 
     def simulator_state(self) -> np.ndarray:
         """float64 (S,): qpos, qvel, act."""
@@ -232,42 +237,22 @@ class Tabletop(Scene):
     def _body(self, slot: int) -> Body:
         body, item = self._parts.bodies[slot], self._draws["objects"][slot]
         w, x, y, z = self._data.xquat[body]
-        touching = self._touching(self._parts.geoms[slot][item["thing"]["shape"]])
+        fingers = self._touching(self._parts.geoms[slot][item["thing"]["shape"]])
         return Body(
             thing=self._present[slot],
             position=self._data.xpos[body].copy(),
             quaternion=np.array([x, y, z, w]),
             half_size=np.array(item["half_size"]),
-            held=touching,
+            held=fingers == len(self._parts.fingers),
+            touched=fingers > 0,
         )
 
-    def _touching(self, geom: int) -> bool:
-        """Whether both fingers touch the geom."""
+    def _touching(self, geom: int) -> int:
+        """How many fingers touch the geom."""
         pairs = self._data.contact.geom  # (contacts, 2)
         others = np.where(pairs[:, 0] == geom, pairs[:, 1], np.where(pairs[:, 1] == geom, pairs[:, 0], -1))
         touching = set(others.tolist())
-        return all(touching & pad for pad in self._parts.fingers)
-
-    def _judge(self, state: State) -> Outcome | None:
-        lifted = next((body.thing for body in state.bodies if self._is_lifted(body, state)), None)
-        self._lifted_steps = (
-            self._lifted_steps + 1 if lifted is not None and lifted == self._lifted else int(lifted is not None)
-        )
-        self._lifted = lifted
-        target = state.body(self._goal.object)
-        self._was_held |= target.held and target.position[2] > state.table_height + target.half_size[2] + 0.01
-        self._closed_on_nothing |= state.gripper_command > 0 and state.gripper_width < 0.01
-        if self._lifted_steps >= HELD_STEPS:
-            return "success" if lifted == self._goal.object else "wrong_object"
-        if self._elapsed < self._horizon:
-            return None
-        if self._was_held and not target.held:
-            return "dropped"
-        return "missed" if self._closed_on_nothing else "timeout"
-
-    @staticmethod
-    def _is_lifted(body: Body, state: State) -> bool:
-        return body.held and body.position[2] - body.half_size[2] > state.table_height + LIFTED
+        return sum(bool(touching & pad) for pad in self._parts.fingers)
 
 
 def _require(what: str, asked: Sequence[str], known: Mapping[str, Any]) -> None:

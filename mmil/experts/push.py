@@ -1,0 +1,45 @@
+"""Expert for `push`: behind the thing, down, and along."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmil.contracts import SIDES, Actor, Observation, State
+from mmil.experts.motion import CLOSED, move
+
+AWAY = 0.035  # [m], between the thing's side and the hand before it pushes
+ASIDE = 0.012  # [m], across the way: the hand is behind the thing
+STRAY = 0.020  # [m], across the way: a hand that pushes already goes on
+CLEAR = 0.05  # [m], over the thing's top: where the hand may go anywhere
+LOW = 0.018  # [m], over the table: where it pushes
+STRIDE = 0.035  # [m], of a pushing step
+
+
+class Push(Actor):
+    """Closes the hand, goes high around to the far side, down, and pushes until the scene says that it is enough."""
+
+    def reset(self, seed: int) -> None:
+        """Nothing to forget."""
+
+    def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
+        assert state is not None and state.goal.relation is not None, "an expert reads privileged state"
+        body = state.body(state.goal.object)
+        way = np.array([*SIDES[state.goal.relation], 0.0])
+        hand = state.eef_position - body.position
+        hand[2] = 0.0
+        along = float(hand @ way)
+        across = hand - along * way
+        reach = float(max(body.half_size[:2]))
+        low = state.table_height + LOW
+        height = low - state.eef_position[2]
+        if along < -0.5 * reach and np.linalg.norm(across) < STRAY and abs(height) < 0.012:
+            offset = STRIDE * way - across + [0.0, 0.0, height]
+            return move(state, offset, yaw=None, gripper=CLOSED)
+        behind = -(reach + AWAY) * way - hand  # from the hand to where it goes down
+        behind[2] = 0.0
+        if np.linalg.norm(behind) < ASIDE:
+            return move(state, behind + [0.0, 0.0, height], yaw=None, gripper=CLOSED)
+        clear = state.table_height + 2 * body.half_size[2] + CLEAR - state.eef_position[2]
+        if clear > 0.02:  # up before it goes around
+            behind *= 0.2
+        return move(state, behind + [0.0, 0.0, clear], yaw=None, gripper=CLOSED)
