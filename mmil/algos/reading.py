@@ -14,11 +14,11 @@ from torch import nn
 
 from mmil.contracts import Goal
 
-ASPECTS = ("verb", "shape", "colour")
+ASPECTS = ("verb", "relation", "shape", "colour")
 
 
 class Reading(nn.Module):
-    """Linear readouts of a goal's verb, shape and colour from a sentence's tokens."""
+    """Linear readouts of a goal's verb, relation, shape and colour from a sentence's tokens."""
 
     def __init__(self, sentences: Mapping[Goal, Sequence[str]], *, size: int) -> None:
         super().__init__()
@@ -37,4 +37,4 @@ class Reading(nn.Module):
 
 
 def _of(goal: Goal, aspect: str) -> str:
-    return goal.verb if aspect == "verb" else getattr(goal.object, aspect)
+    return getattr(goal.object if aspect in ("shape", "colour") else goal, aspect) or ""

@@ -72,7 +72,7 @@ def choose(
     rng = sentence_rng(seed)
     goal = drawn
     if suite.told == "other":
-        others = [one for one in goals if one != drawn]
+        others = [one for one in goals if one.object != drawn.object]
         goal = others[int(rng.integers(len(others)))]
     if own is not None:
         templates = own.get(goal.verb)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from mmil.contracts import Split, UserError
+from mmil.contracts import SIDES, Split, UserError
 from mmil.language.reading import read_yaml
 from mmil.language.templates import quoted, slots
 
@@ -39,6 +39,7 @@ class Bank:
     verbs: Mapping[str, Phrases]
     shapes: Mapping[str, Phrases]
     colours: Mapping[str, Phrases]
+    relations: Mapping[str, Phrases]
     null: tuple[str, ...]
 
 
@@ -56,15 +57,18 @@ def find_bank(name_or_path: str | Path) -> Path:
 def parse_bank(path: Path) -> dict[str, Any]:
     """The fields of a Bank from its file; every fault of form is a UserError that names the file."""
     data = read_yaml(path)
-    keys = {"verbs", "shapes", "colours", "irrelevant"}
+    sections = ("verbs", "shapes", "colours", "relations")
+    keys = {*sections, "irrelevant"}
     if not isinstance(data, dict) or set(data) != keys:
         got = sorted(map(str, data)) if isinstance(data, dict) else quoted(data)
         raise UserError(f"bank {path}: needs exactly {', '.join(sorted(keys))}; got {quoted(got)}")
-    parts = {key: _section(data[key], f"bank {path}: {key}") for key in ("verbs", "shapes", "colours")}
+    parts = {key: _section(data[key], f"bank {path}: {key}") for key in sections}
     for verb, phrases in parts["verbs"].items():
         for template in phrases.train + phrases.held_out:
             _require_whole_object(template, f"bank {path}: {verb}")
+        _require_one_form(phrases, f"bank {path}: {verb}")
     _require_words(parts["shapes"] | parts["colours"], f"bank {path}")
+    _require_relations(parts["relations"], f"bank {path}: relations")
     return {"name": path.stem, **parts, "null": _strings(data["irrelevant"], f"bank {path}: irrelevant")}
 
 
@@ -99,6 +103,18 @@ def _require_whole_object(template: str, where: str) -> None:
         raise UserError(f"{where}: {error}") from error
     if "object" not in named and not {"colour", "shape"} <= named:
         raise UserError(f"{where}: {quoted(template)} names neither {{object}} nor both {{colour}} and {{shape}}")
+
+
+def _require_one_form(phrases: Phrases, where: str) -> None:
+    named = {"relation" in slots(template): template for template in phrases.train + phrases.held_out}
+    if len(named) > 1:
+        raise UserError(f"{where}: {quoted(named[True])} names a {{relation}}, {quoted(named[False])} does not")
+
+
+def _require_relations(section: Mapping[str, Phrases], where: str) -> None:
+    unknown = sorted(set(section) - set(SIDES))
+    if unknown:
+        raise UserError(f"{where}: no relation {', '.join(unknown)}; there are {', '.join(SIDES)}")
 
 
 def _require_words(section: Mapping[str, Phrases], where: str) -> None:

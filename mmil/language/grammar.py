@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from mmil.contracts import Goal, Split, Thing, UserError
 from mmil.language.bank import SPLITS, Bank, Phrases, find_bank, parse_bank
 from mmil.language.leaks import check
-from mmil.language.templates import quoted, render
+from mmil.language.templates import quoted, render, slots
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,10 @@ class Grammar(Bank):
 
     def sentences(self, goal: Goal, split: Split) -> tuple[str, ...]:
         """Every sentence for `goal` in `split`, sorted."""
-        colours, shapes = self._words(goal.object, split)
+        words = self._words(goal, split)
+        fillings = [dict(zip(words, chosen, strict=True)) for chosen in product(*words.values())]
         return tuple(
-            sorted(
-                {
-                    render(template, colour=colour, shape=shape)
-                    for template in self._templates(goal.verb, split)
-                    for colour in colours
-                    for shape in shapes
-                }
-            )
+            sorted({render(template, **filling) for template in self._templates(goal.verb, split) for filling in fillings})
         )
 
     def sample(self, goal: Goal, split: Split, rng: np.random.Generator) -> str:
@@ -49,17 +44,23 @@ class Grammar(Bank):
 
     def fill(self, template: str, goal: Goal, rng: np.random.Generator | None = None, *, split: Split = "train") -> str:
         """`template` with words for `goal`: the plain names, or with `rng` any words of `split`."""
-        colours, shapes = self._words(goal.object, split)
+        plain, words = self._plain(goal), self._words(goal, split)
         if rng is None:
-            return render(template, colour=goal.object.colour, shape=goal.object.shape)
-        colour, shape = _say(goal.object.colour, colours, rng), _say(goal.object.shape, shapes, rng)
-        return render(template, colour=colour, shape=shape)
+            return render(template, **plain)
+        return render(template, **{slot: _say(plain[slot], words[slot], rng) for slot in words})
+
+    def goals(self, things: Iterable[Thing]) -> list[Goal]:
+        """Every goal that the bank has words for, of these things."""
+        return [
+            Goal(verb, thing, relation=relation)
+            for thing in things
+            for verb in self.verbs
+            for relation in (self.relations if self._relates(verb) else (None,))
+        ]
 
     def rows(self, things: Iterable[Thing], split: Split | None = None) -> Iterator[dict[str, str]]:
         """A row a sentence: goal, verb, split, sentence; for every verb and thing, of one split or of both."""
-        things = tuple(things)
-        goals = [Goal(verb, thing) for verb in self.verbs for thing in things]
-        for goal in goals:
+        for goal in sorted(self.goals(things), key=lambda goal: list(self.verbs).index(goal.verb)):
             for part in SPLITS if split is None else (split,):
                 for sentence in self.sentences(goal, part):
                     yield {"goal": str(goal), "verb": goal.verb, "split": part, "sentence": sentence}
@@ -67,12 +68,28 @@ class Grammar(Bank):
     def _templates(self, verb: str, split: Split) -> tuple[str, ...]:
         return _known("verb", verb, self.verbs).of(split)
 
-    def _words(self, thing: Thing, split: Split) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        colours = _known("colour", thing.colour, self.colours).of(split)
-        shapes = _known("shape", thing.shape, self.shapes).of(split)
+    def _relates(self, verb: str) -> bool:
+        return "relation" in slots(self._templates(verb, "train")[0])
+
+    def _plain(self, goal: Goal) -> dict[str, str]:
+        """Slot → the plain words for this goal."""
+        words = {"colour": goal.object.colour, "shape": goal.object.shape}
+        if goal.relation is not None:
+            words["relation"] = _known("relation", goal.relation, self.relations).train[0]
+        return words
+
+    def _words(self, goal: Goal, split: Split) -> dict[str, tuple[str, ...]]:
+        """Slot → the words of a split for this goal; held-out ones come beside the plain."""
+        words = {
+            "colour": _known("colour", goal.object.colour, self.colours).of(split),
+            "shape": _known("shape", goal.object.shape, self.shapes).of(split),
+        }
+        if goal.relation is not None:
+            words["relation"] = _known("relation", goal.relation, self.relations).of(split)
         if split == "train":
-            return colours, shapes
-        return (thing.colour, *colours), (thing.shape, *shapes)
+            return words
+        plain = self._plain(goal)
+        return {slot: (plain[slot], *options) for slot, options in words.items()}
 
 
 def _known(kind: str, name: str, section: Mapping[str, Phrases]) -> Phrases:

@@ -41,7 +41,7 @@ def check(bank: Bank) -> list[str]:
     """
     known = _content_of(bank, "train")
     return [
-        *_word_leaks(bank.shapes, bank.colours, known=known),
+        *_word_leaks(bank.shapes, bank.colours, bank.relations, known=known),
         *(reason for verb, phrases in bank.verbs.items() for reason in _template_leaks(verb, phrases, known)),
         *_null_leaks(bank),
     ]
@@ -53,7 +53,7 @@ def _key(sentence: str) -> Hashable:
 
 def _content_of(bank: Bank, *splits: Split) -> frozenset[str]:
     """Stems of every content word that sentences of these splits can hold, whatever the verb."""
-    every = (phrases for section in (bank.verbs, bank.shapes, bank.colours) for phrases in section.values())
+    every = (phrases for section in (bank.verbs, bank.shapes, bank.colours, bank.relations) for phrases in section.values())
     texts = [wording(text) for phrases in every for split in splits for text in phrases.of(split)]
     return frozenset().union(*map(content, texts))
 

@@ -6,7 +6,7 @@ import re
 
 from mmil.contracts import UserError
 
-SLOTS = ("object", "colour", "shape")
+SLOTS = ("object", "colour", "shape", "relation")
 _SLOT = re.compile(r"\{([^{}]*)\}")
 
 
@@ -32,10 +32,11 @@ def wording(template: str) -> str:
     return _SLOT.sub(" ", template)
 
 
-def render(template: str, *, colour: str, shape: str) -> str:
+def render(template: str, *, colour: str, shape: str, relation: str | None = None) -> str:
     """`template` with these words in its slots; checked first, filled in one pass."""
-    slots(template)
-    words = {"object": f"{colour} {shape}", "colour": colour, "shape": shape}
+    if "relation" in slots(template) and relation is None:
+        raise UserError(f"{quoted(template)} names a {{relation}}, and the goal has none")
+    words = {"object": f"{colour} {shape}", "colour": colour, "shape": shape, "relation": relation or ""}
     return _SLOT.sub(lambda match: words[match[1]], template)
 
 
