@@ -23,7 +23,8 @@ class Reading(nn.Module):
     def __init__(self, sentences: Mapping[Goal, Sequence[str]], *, size: int) -> None:
         super().__init__()
         self._goals = {sentence: goal for goal in sorted(sentences) for sentence in sentences[goal]}
-        self._names = {aspect: sorted({_of(goal, aspect) for goal in sentences}) for aspect in ASPECTS}
+        names = {aspect: sorted({_of(goal, aspect) for goal in sentences}) for aspect in ASPECTS}
+        self._names = {aspect: values for aspect, values in names.items() if len(values) > 1}  # one teaches nothing
         self.readouts = nn.ModuleDict({aspect: nn.Linear(size, len(names)) for aspect, names in self._names.items()})
 
     def loss(self, tokens: torch.Tensor, sentences: Sequence[str]) -> torch.Tensor:

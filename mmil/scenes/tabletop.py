@@ -62,7 +62,7 @@ class Tabletop(Scene):
     def __init__(
         self,
         *,
-        skills: Sequence[Skill] = (Lift(),),
+        skills: Sequence[Skill] | None = None,
         things: int = 3,
         shapes: Sequence[str] = tuple(SHAPES),
         colours: Sequence[str] = tuple(COLOURS),
@@ -78,7 +78,7 @@ class Tabletop(Scene):
         _require("camera", cameras, CAMERAS)
         self._pool = tuple(Thing(shape=shape, colour=colour) for shape in shapes for colour in colours)
         self._things, self._horizon = things, horizon
-        self._skills = {skill.verb: skill for skill in skills}
+        self._skills = {skill.verb: skill for skill in skills or (Lift(),)}
         self._randomisation = randomisation or Randomisation()
         processors = (simplify_visuals,) if rendering == "fast" else ()
         self._world = TabletopWorld(slots=things, processors=processors, stock_control=stock_control)
