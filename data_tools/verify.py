@@ -19,7 +19,7 @@ import numpy as np
 from data_tools.generate import Speaker, load_grammar
 from data_tools.guard import picture_faults
 from mmil import parallel
-from mmil.contracts import Episode, Goal, Scene, Spec, UserError
+from mmil.contracts import BODY_POSES, Episode, Goal, Scene, Spec, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.shards import Row, damage, scan
 from mmil.language.leaks import leaks
@@ -156,6 +156,11 @@ def _spec_reasons(episode: Episode, spec: Spec) -> Iterator[str]:
     for what, found, expected in kinds:
         if found != dict(expected):
             yield f"{what} {found}, the Spec says {dict(expected)}"
+    things = ", ".join(map(str, episode.things))
+    if BODY_POSES in spec.privileged and len(episode.things) != spec.privileged[BODY_POSES][0]:
+        yield f"things {things or 'none'}, the Spec says {spec.privileged[BODY_POSES][0]}"
+    elif episode.things and episode.goal.object not in episode.things:
+        yield f"goal {episode.goal}, but the things are {things}"
     if episode.actions.shape[1] != len(spec.action):
         yield f"actions of {episode.actions.shape[1]} axes, the Spec says {len(spec.action)}"
 

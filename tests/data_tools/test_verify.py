@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from data_tools.verify import verify
+from mmil.contracts import Thing
 from mmil.data.dataset import Dataset
 from mmil.data.sample import encode_episode
 from mmil.data.shards import assemble, encode_rows, file_sha256, scan, shard_entry
@@ -59,6 +60,10 @@ SPOILT = {
     "actions reach 1.500, outside [-1, 1]": lambda e: {"actions": e.actions * 0 + 1.5},
     "labels reach 2.000": lambda e: {"labels": e.labels * 0 - 2},
     "signal eef_pos_world reaches 100": lambda e: {"signals": {**e.signals, "eef_pos_world": off(e, 100)}},
+    "things red cube, the Spec says 3": lambda e: {"things": (Thing("cube", "red"),)},
+    "but the things are red cone, green cone, blue cone": lambda e: {
+        "things": tuple(Thing("cone", thing.colour) for thing in e.things)
+    },
     "signals {'wrench': (4, 6)}, the Spec says": lambda e: {"signals": {"wrench": e.signals["wrench"]}},
     "images {'top': (20, 40, 3)": lambda e: {"images": {**e.images, "top": e.images["top"][:, :20]}},
     "camera 'top' shows one picture": lambda e: {
