@@ -6,6 +6,8 @@ silently stale (robosuite#779). Scenes therefore switch robosuite's renderer off
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import sys
 from typing import Literal
@@ -24,6 +26,10 @@ NO_EGL = (
 
 
 def _context(width: int, height: int) -> mujoco.gl_context.GLContext:
+    # mesa and triton (of which torch's optimisers make use) each bring an LLVM, and the process dies where triton's is
+    # loaded second
+    with contextlib.suppress(ImportError):
+        importlib.import_module("triton._C.libtriton")
     try:
         from mujoco.gl_context import GLContext
 
