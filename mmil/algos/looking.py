@@ -37,6 +37,7 @@ def looking_loss(
     for camera, maps in looks.items():
         place, inside = picture_place(batch.signals[f"camera_{camera}"], thing, aspect=aspects[camera])
         wanted = around(place, grids[camera])  # (B, K, N)
+        inside = inside & (batch.asked >= 0)[:, None]  # −1: nobody wrote down which thing it is
         lost.append(-(wanted * maps[:, :, 0].float()).sum(dim=-1) * inside)
         seen.append(inside)
     return torch.stack(lost).sum() / torch.stack(seen).sum().clamp(min=1)

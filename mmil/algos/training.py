@@ -88,21 +88,20 @@ def train(
         accelerator=accelerator,
         devices=devices,
     )
+    _fit(trainer, module, windows(cache=features, past=module.policy.past, future=module.policy.future), folder)
+    return out
+
+
+def _fit(trainer: Trainer, module: LightningModule, windows: WindowData, folder: RunFolder) -> None:
+    """Train, from the last checkpoint if there is one, and leave the averaged weights."""
     begun = time.monotonic()
-    trainer.fit(
-        module,
-        datamodule=windows(cache=features, past=module.policy.past, future=module.policy.future),
-        ckpt_path=folder.last_checkpoint,
-        weights_only=True,
-    )
+    trainer.fit(module, datamodule=windows, ckpt_path=folder.last_checkpoint, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
     if trainer.is_global_zero:
         module.swap_average()
-        folder.finish(
-            module.policy, epochs=epochs, seconds=time.monotonic() - begun, device=str(trainer.strategy.root_device)
-        )
-    return out
+        seconds, device = time.monotonic() - begun, str(trainer.strategy.root_device)
+        folder.finish(module.policy, epochs=trainer.max_epochs, seconds=seconds, device=device)
 
 
 def trained_on(dataset: Dataset) -> dict[str, Any]:

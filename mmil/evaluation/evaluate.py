@@ -40,11 +40,7 @@ def evaluate(
     if trials < 1:
         raise UserError(f"{trials} trials; at least 1 is needed")
     own = load_instructions(instructions, Grammar.load().verbs) if instructions else None
-    suites = [load_suite(name) for name in (suite_names() if suite == "all" else [suite])]
-    if own:
-        suites = [
-            replace(one, layouts=one.layouts or one.name, name=f"{one.name}-{instructions.stem}") for one in suites
-        ]
+    suites = _suites(suite, own_name=instructions.stem if instructions else None)
     where = {one.name: _place(one, folder, out, several=len(suites) > 1) for one in suites}
     about = {
         "command": command,
@@ -68,6 +64,14 @@ def evaluate(
     )
     made = evaluate_suites(left, stage, trials=trials, seed=seed, workers=workers, out=where, about=about)
     return {one.name: made.get(one.name) or done[one.name] for one in suites}
+
+
+def _suites(name: str, *, own_name: str | None) -> list[Suite]:
+    """The suite of this name, or all; with somebody's own sentences, suites of their own on the same layouts."""
+    suites = [load_suite(one) for one in (suite_names() if name == "all" else [name])]
+    if own_name is None:
+        return suites
+    return [replace(one, layouts=one.layouts or one.name, name=f"{one.name}-{own_name}") for one in suites]
 
 
 def load_runner(path: Path, execute: int) -> Any:

@@ -32,7 +32,7 @@ class Parts:
         self.grip_site = model.site_name2id(gripper.important_sites["grip_site"])
         self.arm_qpos, self.arm_dof = np.array(robot._ref_joint_pos_indexes), np.array(robot._ref_joint_vel_indexes)
         self.finger_qpos = np.array(robot._ref_gripper_joint_pos_indexes["right"])
-        self.table, self.floor = model.geom_name2id("table_visual"), model.geom_name2id("floor")
+        self.table = model.geom_name2id("table_visual")
 
 
 class Dressing:
@@ -42,7 +42,6 @@ class Dressing:
         self._model, self._data, self._parts = model, data, parts
         self._wrist_home = wrist_mount(model.cam_quat[parts.cameras["wrist"]])
         model.geom_matid[parts.table] = -1  # its colour is drawn, not its texture
-        model.geom_matid[parts.floor] = -1  # a texture of which no picture sees much costs a sixth of its time
 
     def apply(self, draws: Mapping[str, Any]) -> None:
         """Shapes, sizes, masses, colours, cameras and lights."""

@@ -6,6 +6,8 @@ silently stale (robosuite#779). Scenes therefore switch robosuite's renderer off
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import sys
 from typing import Literal
@@ -24,6 +26,10 @@ NO_EGL = (
 
 
 def _context(width: int, height: int) -> mujoco.gl_context.GLContext:
+    # mesa and triton (of which torch's optimisers make use) each bring an LLVM, and the process dies where triton's is
+    # loaded second
+    with contextlib.suppress(ImportError):
+        importlib.import_module("triton._C.libtriton")
     try:
         from mujoco.gl_context import GLContext
 
@@ -50,6 +56,8 @@ class Renderer:
         self._pixels = np.empty((height, width, 3), np.uint8)
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height
         if rendering == "fast":
+            # the floor's texture, of which no picture sees much, is a sixth of the time
+            model.geom_matid[model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE] = -1
             model.vis.quality.offsamples = 0  # 4x multisampling is a third of the time and hardly shows at 128 pixels
         self._gl = _context(width, height)
         self._gl.make_current()

@@ -10,7 +10,7 @@ GRID = (4, 8)
 ABOVE = torch.tensor([0.0, 0, 1, 0, 0, 0, 1, np.pi / 2]).float()  # a camera that shows [−1, 1]² at z = 0
 
 
-def lesson(place, *, row, column):
+def lesson(place, *, row, column, asked=1):
     maps = torch.full((1, 1, 2, GRID[0] * GRID[1]), -20.0)
     maps[0, 0, 0, row * GRID[1] + column] = 0.0
     elsewhere = [-0.9, -0.9, 0.0, 0, 0, 0, 1]
@@ -22,7 +22,7 @@ def lesson(place, *, row, column):
         actions=torch.zeros(1, 1, 1),
         valid=torch.ones(1, 1, dtype=torch.bool),
         privileged={"body_poses": poses},
-        asked=torch.tensor([1]),
+        asked=torch.tensor([asked]),
     )
     return looking_loss({"front": maps}, batch, grids={"front": GRID}, aspects={"front": 1.0}).item()
 
@@ -36,6 +36,10 @@ def test_a_map_on_the_thing_costs_nothing_and_one_beside_it_much():
 
 def test_a_thing_out_of_the_picture_teaches_nothing():
     assert lesson((1.5, 0.0), row=0, column=0) == 0.0
+
+
+def test_a_thing_that_nobody_named_teaches_nothing():
+    assert lesson((0.375, 0.75), row=3, column=0, asked=-1) == 0.0
 
 
 def test_weights_around_a_place_sum_to_one_and_mean_it():

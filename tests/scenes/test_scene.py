@@ -2,6 +2,9 @@
 
 import gc
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -174,3 +177,14 @@ def test_it_refuses_what_it_cannot_do(scene):
     ):
         with pytest.raises(UserError, match=message):
             Tabletop(**options).reset(0)
+
+
+def test_a_process_that_renders_can_learn_afterwards():
+    """mesa's LLVM and triton's, loaded in the wrong order, end the process without a word."""
+    code = (
+        "from mmil.scenes import Tabletop; import torch; Tabletop().reset(0).observation.images['front']; "
+        "torch.optim.AdamW(torch.nn.Linear(2, 2).parameters()); print('learnt')"
+    )
+    env = {**os.environ, "MUJOCO_GL": "egl"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, env=env)
+    assert "learnt" in done.stdout, f"exit {done.returncode}: {done.stderr[-300:]}"
