@@ -12,9 +12,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     import torch
 
 Split = Literal["train", "held_out"]
-Outcome = Literal["success", "wrong_object", "dropped", "missed", "timeout"]
-OUTCOMES: tuple[Outcome, ...] = ("success", "wrong_object", "dropped", "missed", "timeout")
-
+Outcome = Literal["success", "wrong_object", "wrong_manner", "dropped", "missed", "timeout"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 # world x and y of the sides of the table as the front camera sees them: it looks along −x, so that its left is −y
 SIDES: Mapping[str, tuple[float, float]] = {
@@ -42,18 +41,22 @@ class UserError(Exception):
 
 @dataclass(frozen=True, order=True)
 class Thing:
-    """An object as a person would tell it from the others: its shape and its colour."""
+    """An object as a person would tell it from the others: its shape and, where that says more, its colour."""
 
     shape: str
-    colour: str
+    colour: str = ""
 
     def __str__(self) -> str:
-        return f"{self.colour} {self.shape}"
+        return f"{self.colour} {self.shape}".lstrip()
 
 
 @dataclass(frozen=True, order=True)
 class Goal:
-    """What an instruction asks for, as data. What the verb does not need is None; `relation` is a key of SIDES."""
+    """What an instruction asks for, as data; what the verb does not need is None.
+
+    `relation`: a side of the table (SIDES), or how `object` shall lie to `target`: in, on, left_of, behind …
+    Demonstrations that came from elsewhere with nothing but a sentence have the verb "do" and that as their object.
+    """
 
     verb: str
     object: Thing
@@ -62,8 +65,7 @@ class Goal:
     relation: str | None = None
 
     def __str__(self) -> str:
-        parts = [self.verb, str(self.object), self.relation or "", f"to {self.target}" if self.target else ""]
-        parts.append(self.manner or "")
+        parts = (self.manner, self.verb, str(self.object), self.relation, str(self.target or ""))
         return " ".join(part for part in parts if part)
 
     def to_json(self) -> dict[str, Any]:
@@ -164,6 +166,9 @@ class Body:
     half_size: np.ndarray  # float64 (3,) [m]
     held: bool  # both fingers touch it
     touched: bool = False  # a finger does
+    symmetry: float = 0.0  # [rad], the turn about z after which it looks the same; 0: any
+    value: float = 0.0  # of a fixture: how far a drawer is open [m], a button is in (0–1), a spot is wiped (0–1)
+    points: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))  # (M, 3) [m], world: where work is left to do
 
     @property
     def yaw(self) -> float:
@@ -183,6 +188,7 @@ class State:
     gripper_width: float  # [m], between the finger pads
     gripper_command: float  # last commanded: −1 open, +1 closed
     table_height: float  # [m]
+    force: np.ndarray = field(default_factory=lambda: np.zeros(3))  # float64 (3,) [N], world: on the hand, tared
 
     @property
     def privileged(self) -> dict[str, np.ndarray]:
@@ -219,6 +225,7 @@ class Episode:
     outcome: Outcome
     things: tuple[Thing, ...]  # (N,), whose poses body_poses holds
     draws: Mapping[str, Any]  # every randomisation draw, JSON values
+    measures: Mapping[str, float]  # of the attempt, see Scene.measures
     images: Mapping[str, np.ndarray]  # camera → uint8 (T+1, h, w, 3)
     signals: Mapping[str, np.ndarray]  # name → float32 (T+1, …)
     privileged: Mapping[str, np.ndarray]  # name → float32 (T+1, …)
@@ -309,6 +316,11 @@ class Scene(ABC):
     def draws(self) -> Mapping[str, Any]:
         """Every randomisation draw of the last reset, as JSON values."""
 
+    @property
+    def measures(self) -> Mapping[str, float]:
+        """What can be measured of the attempt so far: `path_speed` [m/s] of the hand, `peak_force` [N] on it …"""
+        return {}
+
     @abstractmethod
     def reset(self, seed: int) -> Step:
         """Draw a new layout and goal from `seed` alone; what was done before leaves no trace."""
@@ -340,24 +352,3 @@ class Actor(ABC):
     @abstractmethod
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
         """float32 (A,) in [−1, 1]. Only experts read `state`."""
-
-
-class Shown(Mapping[str, np.ndarray]):
-    """Images that are rendered on first access, and refuse once the scene has moved on."""
-
-    def __init__(self, cameras: Sequence[str], render: Any) -> None:
-        self._cameras, self._render = tuple(cameras), render
-        self._frames: dict[str, np.ndarray] = {}
-
-    def __getitem__(self, camera: str) -> np.ndarray:
-        if camera not in self._cameras:
-            raise KeyError(f"no camera {camera!r}; there are {', '.join(self._cameras)}")
-        if camera not in self._frames:
-            self._frames[camera] = self._render(camera)
-        return self._frames[camera]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._cameras)
-
-    def __len__(self) -> int:
-        return len(self._cameras)

@@ -128,6 +128,7 @@ class _Tape:
             outcome=last.outcome,
             things=tuple(body.thing for body in last.step.state.bodies),
             draws=dict(self.scene.draws),
+            measures=dict(self.scene.measures),
             images={camera: np.stack(frames) for camera, frames in self.images.items()},
             signals={name: np.stack(values) for name, values in self.signals.items()},
             privileged={name: np.stack(values) for name, values in self.privileged.items()},

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mmil.contracts import Actor, Body, Goal, Observation, Scene, Shown, Spec, State, Step, Thing
+from mmil.contracts import Actor, Body, Goal, Observation, Scene, Spec, State, Step, Thing
+from mmil.shown import Shown
 
 RGB = {"red": (210, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 210)}
 THINGS = tuple(Thing(shape="cube", colour=colour) for colour in RGB)

@@ -33,13 +33,13 @@ class Push(Actor):
         low = state.table_height + LOW
         height = low - state.eef_position[2]
         if along < -0.5 * reach and np.linalg.norm(across) < STRAY and abs(height) < 0.012:
-            offset = STRIDE * way - across + [0.0, 0.0, height]
+            offset = STRIDE * way - across + np.array([0.0, 0.0, height])
             return move(state, offset, yaw=None, gripper=CLOSED)
         behind = -(reach + AWAY) * way - hand  # from the hand to where it goes down
         behind[2] = 0.0
         if np.linalg.norm(behind) < ASIDE:
-            return move(state, behind + [0.0, 0.0, height], yaw=None, gripper=CLOSED)
+            return move(state, behind + np.array([0.0, 0.0, height]), yaw=None, gripper=CLOSED)
         clear = state.table_height + 2 * body.half_size[2] + CLEAR - state.eef_position[2]
         if clear > 0.02:  # up before it goes around
             behind *= 0.2
-        return move(state, behind + [0.0, 0.0, clear], yaw=None, gripper=CLOSED)
+        return move(state, behind + np.array([0.0, 0.0, clear]), yaw=None, gripper=CLOSED)

@@ -35,7 +35,9 @@ class Grammar(Bank):
         words = self._words(goal, split)
         fillings = [dict(zip(words, chosen, strict=True)) for chosen in product(*words.values())]
         return tuple(
-            sorted({render(template, **filling) for template in self._templates(goal.verb, split) for filling in fillings})
+            sorted(
+                {render(template, **filling) for template in self._templates(goal.verb, split) for filling in fillings}
+            )
         )
 
     def sample(self, goal: Goal, split: Split, rng: np.random.Generator) -> str:

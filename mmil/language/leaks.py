@@ -53,7 +53,9 @@ def _key(sentence: str) -> Hashable:
 
 def _content_of(bank: Bank, *splits: Split) -> frozenset[str]:
     """Stems of every content word that sentences of these splits can hold, whatever the verb."""
-    every = (phrases for section in (bank.verbs, bank.shapes, bank.colours, bank.relations) for phrases in section.values())
+    every = (
+        phrases for section in (bank.verbs, bank.shapes, bank.colours, bank.relations) for phrases in section.values()
+    )
     texts = [wording(text) for phrases in every for split in splits for text in phrases.of(split)]
     return frozenset().union(*map(content, texts))
 

@@ -40,10 +40,6 @@ class Judge:
 
     def _now_reached(self, state: State) -> Thing | None:
         return next(
-            (
-                goal.object
-                for goal in self._candidates
-                if self._skill.reached(goal, start=self._start, now=state)
-            ),
+            (goal.object for goal in self._candidates if self._skill.reached(goal, start=self._start, now=state)),
             None,
         )

@@ -18,7 +18,6 @@ from mmil.contracts import (
     Observation,
     Outcome,
     Scene,
-    Shown,
     Spec,
     State,
     Step,
@@ -26,13 +25,14 @@ from mmil.contracts import (
     UserError,
 )
 from mmil.scenes.dressing import CAMERAS, Dressing, Parts
-from mmil.scenes.randomize import Randomisation
 from mmil.scenes.judge import Judge
+from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
 from mmil.scenes.skills import Lift, Skill
 from mmil.scenes.things import COLOURS, SHAPES
 from mmil.scenes.visuals import simplify_visuals
 from mmil.scenes.world import CONTROL_HZ, CONTROLLER, READINGS, TABLE_TOP, TabletopWorld
+from mmil.shown import Shown
 
 SETTLE_STEPS = 4  # control steps with the hand open and still, before the first observation
 ACTION = ("dx", "dy", "dz", "rx", "ry", "rz", "gripper")

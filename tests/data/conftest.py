@@ -52,6 +52,7 @@ def counting_episode(number: int, steps: int, *, spec: Spec, frames=None) -> Epi
         outcome="success",
         things=(CUBE.object, BALL.object),
         draws={},
+        measures={"path_speed": 0.1},
         images=frames or {"front": grey, "wrist": grey + 100},
         signals={name: counted(shape) for name, shape in spec.signals.items()},
         privileged={name: counted(shape) for name, shape in spec.privileged.items()},

@@ -8,10 +8,11 @@ import pytest
 
 from data_tools.generate import generate
 from data_tools.guard import picture_faults
-from mmil.contracts import Shown, Step, UserError
+from mmil.contracts import Step, UserError
 from mmil.data.dataset import Dataset
 from mmil.rollout import rollout
 from mmil.seeds import episode_seed
+from mmil.shown import Shown
 from tests.plane import Plane, Reach, Wander, build, files
 
 

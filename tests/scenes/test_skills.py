@@ -1,4 +1,4 @@
-"""Every skill: its goals are feasible, its expert reaches them, pushed or not, and what it calls reached is what a person would."""
+"""Every skill: its goals are feasible, its expert reaches them, and what it calls reached a person would too."""
 
 from dataclasses import replace
 
@@ -35,7 +35,9 @@ def test_the_expert_reaches_what_it_is_told(scene, verb):
 
 def test_it_recovers_when_disturbed(scene):
     actor = Disturbed(EXPERT, sway=0.1, push=0.02, miss=0.01)
-    outcomes = [rollout(scene, actor, expert=EXPERT, seed=seed, horizon=120, record=False).outcome for seed in range(12)]
+    outcomes = [
+        rollout(scene, actor, expert=EXPERT, seed=seed, horizon=120, record=False).outcome for seed in range(12)
+    ]
     assert outcomes.count("success") >= 10, outcomes
 
 
