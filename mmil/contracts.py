@@ -32,11 +32,16 @@ SIDES: Mapping[str, tuple[float, float]] = {
     "front": (1.0, 0.0),
     "back": (-1.0, 0.0),
 }
+BESIDE = {"left_of": SIDES["left"], "right_of": SIDES["right"], "in_front_of": SIDES["front"], "behind": SIDES["back"]}
 BODY_POSES = "body_poses"  # the privileged state every scene has: where its things are
 
 
 class UserError(Exception):
     """Something the user gave is not usable; the message is one line that says what was got and what exists."""
+
+
+class Infeasible(UserError):
+    """This seed's draws make no scene; another seed's may."""
 
 
 @dataclass(frozen=True, order=True)
@@ -67,6 +72,10 @@ class Goal:
     def __str__(self) -> str:
         parts = (self.manner, self.verb, str(self.object), self.relation, str(self.target or ""))
         return " ".join(part for part in parts if part)
+
+    def done(self, manner: str | None) -> Goal:
+        """The same goal, to be reached in this manner."""
+        return dataclasses.replace(self, manner=manner)
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -167,8 +176,27 @@ class Body:
     held: bool  # both fingers touch it
     touched: bool = False  # a finger does
     symmetry: float = 0.0  # [rad], the turn about z after which it looks the same; 0: any
+    fixed: bool = False  # part of the furniture
+    room: float = 0.10  # [m], between its middle and that of a thing put beside it
     value: float = 0.0  # of a fixture: how far a drawer is open [m], a button is in (0–1), a spot is wiped (0–1)
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))  # (M, 3) [m], world: where work is left to do
+
+    @property
+    def rotation(self) -> np.ndarray:
+        """float64 (3, 3), world from body."""
+        x, y, z, w = self.quaternion
+        return np.array(
+            [
+                [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+                [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+                [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+            ]
+        )
+
+    @property
+    def half_height(self) -> float:
+        """[m], of its bounding box as it stands or lies."""
+        return float(np.abs(self.rotation[2]) @ self.half_size)
 
     @property
     def yaw(self) -> float:
@@ -189,6 +217,7 @@ class State:
     gripper_command: float  # last commanded: −1 open, +1 closed
     table_height: float  # [m]
     force: np.ndarray = field(default_factory=lambda: np.zeros(3))  # float64 (3,) [N], world: on the hand, tared
+    taken: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))  # (n, 4) x, y, radius, height [m] of fixtures
 
     @property
     def privileged(self) -> dict[str, np.ndarray]:

@@ -1,9 +1,16 @@
 """Demonstrators: actors that read privileged state."""
 
+from mmil.experts.carry import Insert, Place, Put, Stack
 from mmil.experts.disturbed import Disturbed
+from mmil.experts.drawer import Close, Open
 from mmil.experts.lift import Lift
+from mmil.experts.press import Press
 from mmil.experts.push import Push
 from mmil.experts.skilled import Skilled
 from mmil.experts.touch import Touch
+from mmil.experts.wipe import Wipe
 
-__all__ = ["Disturbed", "Lift", "Push", "Skilled", "Touch"]
+__all__ = [
+    *("Close", "Disturbed", "Insert", "Lift", "Open", "Place", "Press", "Push", "Put"),
+    *("Skilled", "Stack", "Touch", "Wipe"),
+]

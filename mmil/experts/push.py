@@ -12,6 +12,7 @@ ASIDE = 0.012  # [m], across the way: the hand is behind the thing
 STRAY = 0.020  # [m], across the way: a hand that pushes already goes on
 CLEAR = 0.05  # [m], over the thing's top: where the hand may go anywhere
 LOW = 0.018  # [m], over the table: where it pushes
+TURNED = 0.2  # [rad], of the palm: well enough to go down
 STRIDE = 0.035  # [m], of a pushing step
 
 
@@ -32,14 +33,21 @@ class Push(Actor):
         reach = float(max(body.half_size[:2]))
         low = state.table_height + LOW
         height = low - state.eef_position[2]
+        yaw = turn(state, way)
         if along < -0.5 * reach and np.linalg.norm(across) < STRAY and abs(height) < 0.012:
             offset = STRIDE * way - across + np.array([0.0, 0.0, height])
-            return move(state, offset, yaw=None, gripper=CLOSED)
+            return move(state, offset, yaw=yaw, gripper=CLOSED)
         behind = -(reach + AWAY) * way - hand  # from the hand to where it goes down
         behind[2] = 0.0
-        if np.linalg.norm(behind) < ASIDE:
-            return move(state, behind + np.array([0.0, 0.0, height]), yaw=None, gripper=CLOSED)
+        if np.linalg.norm(behind) < ASIDE and abs(yaw) < TURNED:
+            return move(state, behind + np.array([0.0, 0.0, height]), yaw=yaw, gripper=CLOSED)
         clear = state.table_height + 2 * body.half_size[2] + CLEAR - state.eef_position[2]
         if clear > 0.02:  # up before it goes around
             behind *= 0.2
-        return move(state, behind + np.array([0.0, 0.0, clear]), yaw=None, gripper=CLOSED)
+        return move(state, behind + np.array([0.0, 0.0, clear]), yaw=yaw, gripper=CLOSED)
+
+
+def turn(state: State, way: np.ndarray) -> float:
+    """[rad] to turn the hand so that its palm lies across the way and passes over nothing but the thing."""
+    hand = float(np.arctan2(state.eef_rotation[1, 1], state.eef_rotation[0, 1]))  # the palm is long across this axis
+    return float((np.arctan2(way[1], way[0]) - hand + np.pi / 2) % np.pi - np.pi / 2)

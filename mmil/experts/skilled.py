@@ -7,13 +7,25 @@ from collections.abc import Mapping
 import numpy as np
 
 from mmil.contracts import Actor, Observation, State, UserError
+from mmil.experts.carry import Insert, Place, Put, Stack
+from mmil.experts.drawer import Close, Open
+from mmil.experts.lift import Lift
+from mmil.experts.press import Press
+from mmil.experts.push import Push
+from mmil.experts.touch import Touch
+from mmil.experts.wipe import Wipe
+
+EXPERTS: Mapping[str, type[Actor]] = {
+    **{"lift": Lift, "place": Place, "stack": Stack, "put": Put, "push": Push, "touch": Touch},
+    **{"open": Open, "close": Close, "press": Press, "wipe": Wipe, "insert": Insert},
+}
 
 
 class Skilled(Actor):
-    """experts: verb → actor. What none of them knows is refused by name."""
+    """experts: verb → actor; those of this package unless given. What none of them knows is refused by name."""
 
-    def __init__(self, experts: Mapping[str, Actor]) -> None:
-        self.experts = dict(experts)
+    def __init__(self, experts: Mapping[str, Actor] | None = None) -> None:
+        self.experts = dict(experts) if experts else {verb: make() for verb, make in EXPERTS.items()}
 
     def reset(self, seed: int) -> None:
         for expert in self.experts.values():

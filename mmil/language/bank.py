@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from mmil.contracts import SIDES, Split, UserError
+from mmil.contracts import Split, UserError
 from mmil.language.reading import read_yaml
-from mmil.language.templates import quoted, slots
+from mmil.language.templates import REFERENCE, WHOLE, quoted, slots
 
 BANKS = Path(__file__).parent / "banks"
+WORDS, VERBS = "words.yaml", "verbs"  # of a bank that is a folder: its words, and a file a verb
 SPLITS: tuple[Split, ...] = get_args(Split)
+LISTS = ("relations", "objects", "targets")  # that a verb may have
+WORD_SECTIONS = ("shapes", "colours", "relations")
+OPTIONAL = ("manners", "references")  # a bank may have none
 _WORD = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*")
 
 
@@ -24,6 +28,10 @@ class Phrases:
 
     train: tuple[str, ...]
     held_out: tuple[str, ...]
+    relations: tuple[str, ...] = ()  # of a verb whose templates name one
+    objects: tuple[str, ...] = ()  # shapes that it is done to; any, where none are listed
+    targets: tuple[str, ...] = ()  # shapes of what it is done with
+    coloured: bool = True  # of a shape: whether a colour tells one from another
 
     def of(self, split: Split) -> tuple[str, ...]:
         if split not in SPLITS:
@@ -40,35 +48,55 @@ class Bank:
     shapes: Mapping[str, Phrases]
     colours: Mapping[str, Phrases]
     relations: Mapping[str, Phrases]
+    manners: Mapping[str, Phrases]
+    references: Mapping[str, Phrases]
     null: tuple[str, ...]
 
 
 def find_bank(name_or_path: str | Path) -> Path:
-    """The file of a bank that comes with mmil, by name, or of any other, by path."""
-    shipped = {path.stem: path for path in sorted(BANKS.glob("*.yaml"))}
+    """The folder of a bank that comes with mmil, by name, or any other folder or .yaml, by path."""
+    shipped = {path.name: path for path in sorted(BANKS.iterdir()) if path.is_dir()}
     if str(name_or_path) in shipped:
         return shipped[str(name_or_path)]
     path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml"):
-        raise UserError(f"no bank {quoted(str(name_or_path))}; there are {', '.join(shipped)}, or a path to a .yaml")
+    if path.suffix not in (".yaml", ".yml") and not (path / WORDS).is_file():
+        known = ", ".join(shipped)
+        raise UserError(f"no bank {quoted(str(name_or_path))}; there are {known}, or a path to a .yaml or a folder")
     return path
 
 
+def read_bank(path: Path) -> Any:
+    """The sections of a bank from its one file, or from its words and a file a verb."""
+    if not path.is_dir():
+        return read_yaml(path)
+    data = read_yaml(path / WORDS)
+    if isinstance(data, dict):
+        verbs: dict[Any, Any] = {}
+        for file in sorted((path / VERBS).glob("*.yaml")):
+            verbs |= read_yaml(file) or {}
+        data = {**data, "verbs": verbs}
+    return data
+
+
 def parse_bank(path: Path) -> dict[str, Any]:
-    """The fields of a Bank from its file; every fault of form is a UserError that names the file."""
-    data = read_yaml(path)
-    sections = ("verbs", "shapes", "colours", "relations")
+    """The fields of a Bank from its files; every fault of form is a UserError that names them."""
+    data = read_bank(path)
+    sections = ("verbs", *WORD_SECTIONS)
     keys = {*sections, "irrelevant"}
-    if not isinstance(data, dict) or set(data) != keys:
+    if not isinstance(data, dict) or not keys <= set(data) or set(data) - keys - set(OPTIONAL):
         got = sorted(map(str, data)) if isinstance(data, dict) else quoted(data)
         raise UserError(f"bank {path}: needs exactly {', '.join(sorted(keys))}; got {quoted(got)}")
     parts = {key: _section(data[key], f"bank {path}: {key}") for key in sections}
+    parts |= {key: _section(data[key], f"bank {path}: {key}") if data.get(key) else {} for key in OPTIONAL}
     for verb, phrases in parts["verbs"].items():
-        for template in phrases.train + phrases.held_out:
-            _require_whole_object(template, f"bank {path}: {verb}")
-        _require_one_form(phrases, f"bank {path}: {verb}")
+        _require_verb(phrases, f"bank {path}: {verb}")
+        for what, known in (("relations", "relations"), ("objects", "shapes"), ("targets", "shapes")):
+            _require_known(getattr(phrases, what), parts[known], f"bank {path}: {verb}: {what}")
+    for key, known in (("manners", (WHOLE,)), ("references", REFERENCE)):
+        for _, phrases in parts[key].items():
+            for template in phrases.train + phrases.held_out:
+                _slots(template, f"bank {path}: {key}", known)
     _require_words(parts["shapes"] | parts["colours"], f"bank {path}")
-    _require_relations(parts["relations"], f"bank {path}: relations")
     return {"name": path.stem, **parts, "null": _strings(data["irrelevant"], f"bank {path}: irrelevant")}
 
 
@@ -77,10 +105,10 @@ def _section(data: Any, where: str) -> dict[str, Phrases]:
         raise UserError(f"{where} must map names to phrases; got {quoted(data)}")
     section = {}
     for name, phrases in data.items():
-        if not isinstance(phrases, dict) or set(phrases) != set(SPLITS):
+        if not isinstance(phrases, dict) or not set(SPLITS) <= set(phrases) <= {*SPLITS, *LISTS, "coloured"}:
             raise UserError(f"{where}: {name} needs exactly {', '.join(SPLITS)}; got {quoted(phrases)}")
-        lists = {split: _strings(phrases[split], f"{where}: {name}: {split}") for split in SPLITS}
-        section[str(name)] = Phrases(**lists)
+        lists = {key: _strings(phrases[key], f"{where}: {name}: {key}") for key in phrases if key != "coloured"}
+        section[str(name)] = Phrases(**lists, coloured=bool(phrases.get("coloured", True)))
     return section
 
 
@@ -95,26 +123,33 @@ def _strings(data: Any, where: str) -> tuple[str, ...]:
     return tuple(data)
 
 
-def _require_whole_object(template: str, where: str) -> None:
-    """A scene holds several objects of a colour or shape, so that a part of the name may be ambiguous."""
+def _slots(template: str, where: str, *known: tuple[str, ...]) -> frozenset[str]:
     try:
-        named = slots(template)
+        return slots(template, *known)
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
-    if "object" not in named and not {"colour", "shape"} <= named:
-        raise UserError(f"{where}: {quoted(template)} names neither {{object}} nor both {{colour}} and {{shape}}")
 
 
-def _require_one_form(phrases: Phrases, where: str) -> None:
-    named = {"relation" in slots(template): template for template in phrases.train + phrases.held_out}
-    if len(named) > 1:
-        raise UserError(f"{where}: {quoted(named[True])} names a {{relation}}, {quoted(named[False])} does not")
+def _require_verb(phrases: Phrases, where: str) -> None:
+    """A template says all of the object, since a part may be ambiguous; all name a relation and a target, or none."""
+    forms: dict[frozenset[str], str] = {}
+    for template in phrases.train + phrases.held_out:
+        named = _slots(template, where)
+        if "object" not in named and not {"colour", "shape"} <= named:
+            raise UserError(f"{where}: {quoted(template)} names neither {{object}} nor both {{colour}} and {{shape}}")
+        forms.setdefault(named & {"relation", "target"}, template)
+    for slot in ("relation", "target"):
+        two = {slot in form: template for form, template in forms.items()}
+        if len(two) > 1:
+            raise UserError(f"{where}: {quoted(two[True])} names a {{{slot}}}, {quoted(two[False])} does not")
+    if any("relation" in form for form in forms) != bool(phrases.relations):
+        raise UserError(f"{where}: templates with {{relation}} and a list `relations` come together; got one")
 
 
-def _require_relations(section: Mapping[str, Phrases], where: str) -> None:
-    unknown = sorted(set(section) - set(SIDES))
+def _require_known(names: tuple[str, ...], section: Mapping[str, Phrases], where: str) -> None:
+    unknown = sorted(set(names) - set(section))
     if unknown:
-        raise UserError(f"{where}: no relation {', '.join(unknown)}; there are {', '.join(SIDES)}")
+        raise UserError(f"{where}: the bank has no {', '.join(unknown)}; there are {', '.join(section)}")
 
 
 def _require_words(section: Mapping[str, Phrases], where: str) -> None:
@@ -127,3 +162,9 @@ def _require_words(section: Mapping[str, Phrases], where: str) -> None:
                 raise UserError(f"{where}: {name}: {quoted(word)} is not a word")
             if counts[word] > 1:
                 raise UserError(f"{where}: {quoted(word)} stands for {counts[word]} things; a word is given once")
+
+
+def phrases_of(bank: Bank) -> Iterator[Phrases]:
+    """Every template and word of the bank."""
+    sections = (bank.verbs, bank.shapes, bank.colours, bank.relations, bank.manners, bank.references)
+    return (phrases for section in sections for phrases in section.values())

@@ -1,18 +1,21 @@
-"""From a goal to what a person would say: every sentence of a split, or one of them at random."""
+"""From a goal to what a person would say: sentences of a split, one of them at random, or whether one is among them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from mmil.contracts import Goal, Split, Thing, UserError
+from mmil.contracts import Body, Goal, Split, Thing, UserError
 from mmil.language.bank import SPLITS, Bank, Phrases, find_bank, parse_bank
 from mmil.language.leaks import check
-from mmil.language.templates import quoted, render, slots
+from mmil.language.references import landmarks, parts
+from mmil.language.templates import REFERENCE, WHOLE, pattern, quoted, render, said_in, slots
+
+REFERRING = 0.25  # of the sentences said in a scene whose words allow it
 
 
 @dataclass(frozen=True)
@@ -31,67 +34,133 @@ class Grammar(Bank):
         return grammar
 
     def sentences(self, goal: Goal, split: Split) -> tuple[str, ...]:
-        """Every sentence for `goal` in `split`, sorted."""
-        words = self._words(goal, split)
-        fillings = [dict(zip(words, chosen, strict=True)) for chosen in product(*words.values())]
-        return tuple(
-            sorted(
-                {render(template, **filling) for template in self._templates(goal.verb, split) for filling in fillings}
-            )
-        )
+        """Every template with the plain words, and with every other word in one place at a time; sorted."""
+        plain, words = self._plain(goal), self._words(goal, split)
+        if split == "train":
+            plain = {slot: word if word in words[slot] else words[slot][0] for slot, word in plain.items()}
+        fillings = [plain, *({**plain, slot: word} for slot in words for word in words[slot] if word != plain[slot])]
+        found = {
+            said_in(manner, render(template, _phrased(filling)))
+            for template in self._templates(goal, split)
+            for filling in fillings
+            for manner in self._manners(goal, split)
+        }
+        return tuple(sorted(found))
 
-    def sample(self, goal: Goal, split: Split, rng: np.random.Generator) -> str:
-        """One sentence: a template first, then words, so that templates with more fillings weigh no more."""
-        return self.fill(_choice(self._templates(goal.verb, split), rng), goal, rng, split=split)
+    def sample(self, goal: Goal, split: Split, rng: np.random.Generator, *, among: Sequence[Body] | None = None) -> str:
+        """One sentence: a template first, then words, so that templates with more fillings weigh no more.
+
+        among: what is there; then some sentences say the thing by it ("the one next to the can").
+        """
+        template = _choice(self._templates(goal, split), rng)
+        words = _phrased(self._draw_words(goal, split, rng))
+        if among is not None and rng.random() < REFERRING and "colour" not in slots(template):
+            words["object"] = self._refer(goal.object, among, split, rng) or words["object"]
+        sentence = render(template, words)
+        return sentence if goal.manner is None else said_in(_choice(self._manners(goal, split), rng), sentence)
 
     def fill(self, template: str, goal: Goal, rng: np.random.Generator | None = None, *, split: Split = "train") -> str:
         """`template` with words for `goal`: the plain names, or with `rng` any words of `split`."""
-        plain, words = self._plain(goal), self._words(goal, split)
-        if rng is None:
-            return render(template, **plain)
-        return render(template, **{slot: _say(plain[slot], words[slot], rng) for slot in words})
+        return render(template, _phrased(self._plain(goal) if rng is None else self._draw_words(goal, split, rng)))
 
-    def goals(self, things: Iterable[Thing]) -> list[Goal]:
-        """Every goal that the bank has words for, of these things."""
+    def says(self, sentence: str, goal: Goal, split: Split) -> bool:
+        """Whether `sentence` is one that sample() can say of `goal` without looking at a scene."""
+        words = self._words(goal, split)
+        options = _phrased({part: "(?:" + "|".join(map(re.escape, said)) + ")" for part, said in words.items()})
+        for template in self._templates(goal, split):
+            body, mark = template.removesuffix("?"), r"\?" if template.endswith("?") else ""
+            for manner in self._manners(goal, split):
+                form = pattern(manner, {WHOLE: pattern(body, options)}, (WHOLE,)) + mark
+                if re.fullmatch(form, sentence):
+                    return True
+        return False
+
+    def things(self) -> list[Thing]:
+        """Every shape in every colour, or once where it has a look of its own."""
         return [
-            Goal(verb, thing, relation=relation)
-            for thing in things
-            for verb in self.verbs
-            for relation in (self.relations if self._relates(verb) else (None,))
+            Thing(shape, colour)
+            for shape, phrases in self.shapes.items()
+            for colour in (self.colours if phrases.coloured else ("",))
         ]
 
-    def rows(self, things: Iterable[Thing], split: Split | None = None) -> Iterator[dict[str, str]]:
-        """A row a sentence: goal, verb, split, sentence; for every verb and thing, of one split or of both."""
-        for goal in sorted(self.goals(things), key=lambda goal: list(self.verbs).index(goal.verb)):
+    def goals(self, things: Iterable[Thing]) -> list[Goal]:
+        """Every goal without a manner that the bank has words for, of these things."""
+        known = tuple(things)
+        return [
+            Goal(verb, thing, target=target, relation=relation)
+            for verb, phrases in self.verbs.items()
+            for thing in _of_shapes(known, phrases.objects)
+            for relation in phrases.relations or (None,)
+            for target in (_of_shapes(known, phrases.targets) if self._aims(verb) else (None,))
+            if target != thing
+        ]
+
+    def rows(self, goals: Iterable[Goal], split: Split | None = None) -> Iterator[dict[str, str]]:
+        """A row a sentence: goal, verb, split, sentence; of one split or of both."""
+        for goal in goals:
             for part in SPLITS if split is None else (split,):
                 for sentence in self.sentences(goal, part):
                     yield {"goal": str(goal), "verb": goal.verb, "split": part, "sentence": sentence}
 
-    def _templates(self, verb: str, split: Split) -> tuple[str, ...]:
-        return _known("verb", verb, self.verbs).of(split)
+    def _templates(self, goal: Goal, split: Split) -> tuple[str, ...]:
+        templates = _known("verb", goal.verb, self.verbs).of(split)
+        if goal.object.colour:
+            return templates
+        return tuple(template for template in templates if "colour" not in slots(template))
 
-    def _relates(self, verb: str) -> bool:
-        return "relation" in slots(self._templates(verb, "train")[0])
+    def _manners(self, goal: Goal, split: Split) -> tuple[str, ...]:
+        if goal.manner is None:
+            return ("{instruction}",)
+        return _known("manner", goal.manner, self.manners).of(split)
+
+    def _aims(self, verb: str) -> bool:
+        return "target" in slots(self.verbs[verb].train[0])
 
     def _plain(self, goal: Goal) -> dict[str, str]:
-        """Slot → the plain words for this goal."""
+        """The plain words for this goal; parts of the target are called target_colour and target_shape."""
         words = {"colour": goal.object.colour, "shape": goal.object.shape}
         if goal.relation is not None:
             words["relation"] = _known("relation", goal.relation, self.relations).train[0]
-        return words
+        if goal.target is not None:
+            words |= {"target_colour": goal.target.colour, "target_shape": goal.target.shape}
+        return {part: word for part, word in words.items() if word}
 
     def _words(self, goal: Goal, split: Split) -> dict[str, tuple[str, ...]]:
-        """Slot → the words of a split for this goal; held-out ones come beside the plain."""
-        words = {
-            "colour": _known("colour", goal.object.colour, self.colours).of(split),
-            "shape": _known("shape", goal.object.shape, self.shapes).of(split),
-        }
-        if goal.relation is not None:
-            words["relation"] = _known("relation", goal.relation, self.relations).of(split)
-        if split == "train":
-            return words
+        """The words of a split for this goal, by part; held-out ones come beside the plain."""
+        said = {"colour": self.colours, "shape": self.shapes, "relation": self.relations}
+        names = {"relation": goal.relation or ""}
+        words = {}
+        for part, plain in self._plain(goal).items():
+            kind = part.removeprefix("target_")
+            options = _known(kind, names.get(part, plain), said[kind]).of(split)
+            words[part] = options if split == "train" else (plain, *options)
+        return words
+
+    def _draw_words(self, goal: Goal, split: Split, rng: np.random.Generator) -> dict[str, str]:
         plain = self._plain(goal)
-        return {slot: (plain[slot], *options) for slot, options in words.items()}
+        return {part: _say(plain[part], words, rng) for part, words in self._words(goal, split).items()}
+
+    def _refer(self, thing: Thing, among: Sequence[Body], split: Split, rng: np.random.Generator) -> str | None:
+        """A noun phrase that means `thing` by what else is there; None where nothing does."""
+        known = {kind: mark for kind, mark in landmarks(thing, among).items() if kind in self.references}
+        if not known:
+            return None
+        kind = _choice(tuple(known), rng)
+        words = parts(thing, known[kind], lambda one: self._draw_words(Goal("", one), split, rng))
+        return render(_choice(self.references[kind].of(split), rng), words, REFERENCE)
+
+
+def _phrased(words: Mapping[str, str]) -> dict[str, str]:
+    """Slots of a template from the words for its parts."""
+    filling = {part: word for part, word in words.items() if not part.startswith("target_")}
+    filling["object"] = " ".join(words[part] for part in ("colour", "shape") if part in words)
+    if "target_shape" in words:
+        filling["target"] = " ".join(words[part] for part in ("target_colour", "target_shape") if part in words)
+    return filling
+
+
+def _of_shapes(things: Sequence[Thing], shapes: Sequence[str]) -> list[Thing]:
+    return [thing for thing in things if not shapes or thing.shape in shapes]
 
 
 def _known(kind: str, name: str, section: Mapping[str, Phrases]) -> Phrases:

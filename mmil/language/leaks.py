@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from mmil.contracts import Split, UserError
-from mmil.language.bank import SPLITS, Bank, Phrases
-from mmil.language.templates import quoted, wording
+from mmil.language.bank import SPLITS, Bank, Phrases, phrases_of
+from mmil.language.templates import quoted, slots, wording
 from mmil.language.words import content, tokens
 
 
@@ -27,6 +27,44 @@ def leaks(train: Iterable[str], held_out: Iterable[str]) -> list[str]:
     return reasons
 
 
+def overlaps(bank: Bank, train: Iterable[str]) -> list[str]:
+    """Which of these sentences a held-out template of the bank could say as well, however it is filled.
+
+    Every held-out sentence of a bank with many verbs and words cannot be listed; what their templates hold can be.
+    """
+    templates = [template for phrases in bank.verbs.values() for template in phrases.held_out]
+    own = {template: content(wording(template)) for template in templates}
+    words = _fillings(bank)
+    reasons = []
+    for sentence in dict.fromkeys(train):
+        said = content(sentence)
+        for template in templates:
+            if own[template] <= said and _covers(said - own[template], [words[slot] for slot in slots(template)]):
+                reasons.append(f"near-duplicate: {quoted(sentence)} of the held-out {quoted(template)}")
+    return reasons
+
+
+def _fillings(bank: Bank) -> dict[str, set[frozenset[str]]]:
+    """Slot → what a word in it can add, in held-out sentences: held-out words and plain names."""
+    kinds = {"colour": bank.colours, "shape": bank.shapes, "relation": bank.relations}
+    words = {
+        slot: {
+            content(word) for name, phrases in section.items() for word in (name, phrases.train[0], *phrases.held_out)
+        }
+        for slot, section in kinds.items()
+    }
+    noun = {colour | shape for colour in words["colour"] | {frozenset()} for shape in words["shape"]}
+    return {**words, "object": noun, "target": noun}
+
+
+def _covers(rest: frozenset[str], options: list[set[frozenset[str]]], said: frozenset[str] = frozenset()) -> bool:
+    """Whether one choice a slot says all of `rest` and nothing else."""
+    if not options:
+        return said == rest
+    first, *others = options
+    return any(choice <= rest and _covers(rest, others, said | choice) for choice in first)
+
+
 def require_apart(train: Iterable[str], held_out: Iterable[str], *, what: str) -> None:
     """Raise UserError if the sentences `what` was trained on overlap with the held-out ones."""
     reasons = leaks(train, held_out)
@@ -41,7 +79,7 @@ def check(bank: Bank) -> list[str]:
     """
     known = _content_of(bank, "train")
     return [
-        *_word_leaks(bank.shapes, bank.colours, bank.relations, known=known),
+        *_word_leaks(bank.shapes, bank.colours, bank.relations, bank.manners, bank.references, known=known),
         *(reason for verb, phrases in bank.verbs.items() for reason in _template_leaks(verb, phrases, known)),
         *_null_leaks(bank),
     ]
@@ -53,10 +91,7 @@ def _key(sentence: str) -> Hashable:
 
 def _content_of(bank: Bank, *splits: Split) -> frozenset[str]:
     """Stems of every content word that sentences of these splits can hold, whatever the verb."""
-    every = (
-        phrases for section in (bank.verbs, bank.shapes, bank.colours, bank.relations) for phrases in section.values()
-    )
-    texts = [wording(text) for phrases in every for split in splits for text in phrases.of(split)]
+    texts = [wording(text) for phrases in phrases_of(bank) for split in splits for text in phrases.of(split)]
     return frozenset().union(*map(content, texts))
 
 
@@ -64,7 +99,7 @@ def _word_leaks(*sections: Mapping[str, Phrases], known: frozenset[str]) -> Iter
     for section in sections:
         for name, phrases in section.items():
             for word in phrases.held_out:
-                if not content(word) - known:
+                if not content(wording(word)) - known:
                     yield f"held-out word {quoted(word)} of {name} occurs in train"
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from mmil.contracts import UserError
 
-SLOTS = ("object", "colour", "shape", "relation")
+SLOTS = ("object", "colour", "shape", "relation", "target")  # of a verb's templates
+WHOLE = "instruction"  # the slot of a manner's templates
+REFERENCE = ("shape", "colour", "landmark")  # of a reference's
 _SLOT = re.compile(r"\{([^{}]*)\}")
 
 
@@ -16,14 +19,15 @@ def quoted(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def slots(template: str) -> frozenset[str]:
+def slots(template: str, known: tuple[str, ...] = SLOTS) -> frozenset[str]:
     """The slots that `template` names; refuses unknown ones and stray braces."""
     names = _SLOT.findall(template)
-    unknown = [name for name in names if name not in SLOTS]
+    unknown = [name for name in names if name not in known]
+    listed = ", ".join("{" + name + "}" for name in known)
     if unknown:
-        raise UserError(f"unknown slot {quoted('{' + unknown[0] + '}')} in {quoted(template)}; there are {_listed()}")
+        raise UserError(f"unknown slot {quoted('{' + unknown[0] + '}')} in {quoted(template)}; there are {listed}")
     if re.search(r"[{}]", _SLOT.sub("", template)):
-        raise UserError(f"a brace without its partner in {quoted(template)}; the slots are {_listed()}")
+        raise UserError(f"a brace without its partner in {quoted(template)}; the slots are {listed}")
     return frozenset(names)
 
 
@@ -32,13 +36,22 @@ def wording(template: str) -> str:
     return _SLOT.sub(" ", template)
 
 
-def render(template: str, *, colour: str, shape: str, relation: str | None = None) -> str:
+def render(template: str, words: Mapping[str, str], known: tuple[str, ...] = SLOTS) -> str:
     """`template` with these words in its slots; checked first, filled in one pass."""
-    if "relation" in slots(template) and relation is None:
-        raise UserError(f"{quoted(template)} names a {{relation}}, and the goal has none")
-    words = {"object": f"{colour} {shape}", "colour": colour, "shape": shape, "relation": relation or ""}
+    missing = sorted(slots(template, known) - set(words))
+    if missing:
+        raise UserError(f"{quoted(template)} names a {{{missing[0]}}}, and the goal has none")
     return _SLOT.sub(lambda match: words[match[1]], template)
 
 
-def _listed() -> str:
-    return ", ".join("{" + name + "}" for name in SLOTS)
+def pattern(template: str, options: Mapping[str, str], known: tuple[str, ...] = SLOTS) -> str:
+    """A regular expression of what `template` can say, from those of its slots."""
+    assert slots(template, known) <= set(options), "every slot has its options"
+    texts = _SLOT.split(template)  # text, slot, text, slot, …
+    return "".join(options[part] if i % 2 else re.escape(part) for i, part in enumerate(texts))
+
+
+def said_in(manner: str, sentence: str) -> str:
+    """A sentence in a manner's words, which come before its question mark."""
+    mark = "?" if sentence.endswith("?") else ""
+    return render(manner, {WHOLE: sentence.removesuffix("?")}, (WHOLE,)) + mark

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -15,6 +15,7 @@ from mmil.contracts import (
     BODY_POSES,
     Body,
     Goal,
+    Infeasible,
     Observation,
     Outcome,
     Scene,
@@ -25,15 +26,19 @@ from mmil.contracts import (
     UserError,
 )
 from mmil.scenes.dressing import CAMERAS, Dressing, Parts
+from mmil.scenes.fixtures import KINDS, Fixture
 from mmil.scenes.judge import Judge
-from mmil.scenes.randomize import Randomisation
+from mmil.scenes.layout import TALL
+from mmil.scenes.randomize import MANNERS, Randomisation
 from mmil.scenes.render import Renderer, Rendering
+from mmil.scenes.sensors import Sensors
 from mmil.scenes.skills import Lift, Skill
-from mmil.scenes.things import COLOURS, SHAPES
+from mmil.scenes.things import BASIC, COLOURS, SHAPES, every_thing
 from mmil.scenes.visuals import simplify_visuals
 from mmil.scenes.world import CONTROL_HZ, CONTROLLER, READINGS, TABLE_TOP, TabletopWorld
-from mmil.shown import Shown
 
+SLOW_TIME = 2.5  # times the horizon, for who has to take care how
+PUT_ROOM = 0.10  # [m], between the middles of things beside each other
 SETTLE_STEPS = 4  # control steps with the hand open and still, before the first observation
 ACTION = ("dx", "dy", "dz", "rx", "ry", "rz", "gripper")
 CONVENTIONS = {
@@ -57,16 +62,21 @@ CAMERA = (8,)  # the signal camera_<name>: position [m], quaternion xyzw, vertic
 
 
 class Tabletop(Scene):
-    """A Panda, a table and `things` of `shapes` × `colours`; every goal names one of them."""
+    """A Panda and a table with `things` of `shapes` × `colours` and `fixtures` of those that the skills need.
+
+    Every goal is one of the skills', done to what is there. manners: chance that it has to be reached in a manner.
+    """
 
     def __init__(
         self,
         *,
         skills: Sequence[Skill] | None = None,
         things: int = 3,
-        shapes: Sequence[str] = tuple(SHAPES),
+        fixtures: int = 0,
+        shapes: Sequence[str] = BASIC,
         colours: Sequence[str] = tuple(COLOURS),
-        cameras: Sequence[str] = tuple(CAMERAS),
+        manners: float = 0.0,
+        cameras: Sequence[str] = ("front", "wrist"),
         image_size: tuple[int, int] = (128, 128),
         horizon: int = 80,
         rendering: Rendering = "fast",
@@ -76,13 +86,23 @@ class Tabletop(Scene):
         _require("shape", shapes, SHAPES)
         _require("colour", colours, COLOURS)
         _require("camera", cameras, CAMERAS)
-        self._pool = tuple(Thing(shape=shape, colour=colour) for shape in shapes for colour in colours)
-        self._things, self._horizon = things, horizon
         self._skills = {skill.verb: skill for skill in skills or (Lift(),)}
+        self._pool = every_thing(shapes, colours)
         self._randomisation = randomisation or Randomisation()
-        processors = (simplify_visuals,) if rendering == "fast" else ()
-        self._world = TabletopWorld(slots=things, processors=processors, stock_control=stock_control)
+        self._things, self._fixtures, self._manners, self._horizon = things, fixtures, manners, horizon
+        self._furniture = {one.name: one for one in _furniture(self._skills.values())} if fixtures else {}
+        _require_parts(self._skills.values(), shapes, fixtures=fixtures)
+        self._world = TabletopWorld(
+            slots=things,
+            shapes=shapes,
+            fixtures=tuple(self._furniture.values()),
+            textures=self._randomisation.bands.textures > 0,
+            processors=(simplify_visuals,) if rendering == "fast" else (),
+            stock_control=stock_control,
+        )
         self._model, self._data = self._world.sim.model._model, self._world.sim.data._data
+        for fixture in self._furniture.values():
+            fixture.bind(self._model, self._data, height=float(TABLE_TOP[2]))
         height, width = image_size
         self._renderer = Renderer(self._model, self._data, height=height, width=width, rendering=rendering)
         self.spec = Spec(
@@ -93,7 +113,7 @@ class Tabletop(Scene):
             control_hz=CONTROL_HZ,
             controller={"name": "OSC_POSE", "sha256": hashlib.sha256(CONTROLLER.read_bytes()).hexdigest()},
             conventions=CONVENTIONS,
-            privileged={BODY_POSES: (things, 7)},
+            privileged={BODY_POSES: (things + fixtures, 7)},
             versions={name: version(name) for name in ("mujoco", "robosuite", "numpy")},
         )
         self._parts = Parts(self._world)
@@ -112,28 +132,41 @@ class Tabletop(Scene):
     def draws(self) -> Mapping[str, Any]:
         return self._draws
 
+    @property
+    def measures(self) -> Mapping[str, float]:
+        return self._judge.course.measures
+
     def reset(self, seed: int) -> Step:
         """Draw a new layout and goal from `seed` alone."""
-        draws = self._randomisation.draw(seed, things=self._things, pool=self._pool)
+        skills = tuple(self._skills.values())
+        draws = self._randomisation.draw(
+            seed,
+            things=self._things,
+            pool=self._pool,
+            skills=skills,
+            fixtures=self._fixtures,
+            available=tuple(self._furniture.values()),
+        )
         self._draws = json.loads(json.dumps(draws))  # what is used is exactly what is stored
-        self._present = tuple(Thing(**item["thing"]) for item in self._draws["objects"])
         self._apply()
+        self._sensors = Sensors(self._draws["sensors"], tuple(self.spec.cameras))
         self._goal, self._instruction, self._elapsed = NO_GOAL, "", 0
         self._start = self._state()
-        self._goals = tuple(goal for skill in self._skills.values() for goal in skill.goals(self._start))
-        self._goal = self._randomisation.choose(seed, self._goals)
+        self._goals = tuple(goal for skill in skills for goal in skill.goals(self._start))
+        if len(self._goals) < 2:
+            raise Infeasible(f"seed {seed} leaves {len(self._goals)} goals; two are needed")
+        self._goal = self._randomisation.choose(seed, self._goals, skills=skills, manners=self._manners)
         self._draws["goal"] = self._goal.to_json()
-        self._judge = Judge(self._skills[self._goal.verb], self._goal, self._goals, self._start)
-        return self._result(self._state(), outcome=None)
+        return self._begin()
 
     def tell(self, goal: Goal, instruction: str) -> Step:
-        if goal not in self.goals:
+        if goal.done(None) not in self.goals or goal.manner not in (None, *MANNERS):
             raise UserError(f"goal {goal!s} is not feasible here; there are: {', '.join(map(str, self.goals))}")
         if self._elapsed:
             raise UserError(f"a scene is told its goal before the first step, not after step {self._elapsed}")
         self._goal, self._instruction = goal, instruction
-        self._judge = Judge(self._skills[goal.verb], goal, self._goals, self._start)
-        return self._result(self._state(), outcome=None)
+        self._sensors = Sensors(self._draws["sensors"], tuple(self.spec.cameras))
+        return self._begin()
 
     def step(self, action: np.ndarray) -> Step:
         action = np.asarray(action, np.float64)
@@ -142,23 +175,31 @@ class Tabletop(Scene):
                 f"action of shape {action.shape} with values {action}, expected {len(ACTION)} finite numbers"
             )
         self._world.advance(np.clip(action, -1.0, 1.0))
+        self._wear()
         self._command = float(np.sign(action[-1]))
         self._elapsed += 1
         self._moment += 1
         state = self._state()
-        return self._result(state, outcome=self._judge(state, over=self._elapsed >= self._horizon))
+        over = self._elapsed >= self._horizon * (SLOW_TIME if self._goal.manner else 1)
+        return self._result(state, outcome=self._judge(state, over=over))
 
     def simulator_state(self) -> np.ndarray:
-        """float64 (S,): qpos, qvel, act."""
-        return np.concatenate([self._data.qpos, self._data.qvel, self._data.act])
+        """float64 (S,): qpos, qvel, act, and what fixtures remember."""
+        memories = [fixture.memory for fixture in self._furniture.values()]
+        return np.concatenate([self._data.qpos, self._data.qvel, self._data.act, *memories])
 
     def show(self, draws: Mapping[str, Any], states: np.ndarray) -> dict[str, np.ndarray]:
         """Pictures of a stored instant: {camera: uint8 (h, w, 3)} of one row of Episode.states."""
         self._draws = draws
-        self._present = tuple(Thing(**item["thing"]) for item in draws["objects"])
         self._dressing.apply(draws)
+        self._stand()
         self._data.qpos[:] = states[: self._model.nq]
         mujoco.mj_forward(self._model, self._data)
+        at = self._model.nq + self._model.nv + self._model.na
+        for fixture in self._furniture.values():
+            fixture.memory[:] = states[at : at + len(fixture.memory)]
+            at += len(fixture.memory)
+            fixture.advance(np.zeros((0, 3)))
         self._moment += 1
         return {camera: self._renderer.render(self._parts.cameras[camera]) for camera in self.spec.cameras}
 
@@ -170,12 +211,14 @@ class Tabletop(Scene):
         self._dressing.apply(self._draws)
         robot = self._world.robots[0]
         robot.init_qpos = self._home + self._draws["robot"]["joint_offset"]
+        self._world.stiffness = self._draws["control"]["stiffness"]
         self._world.reset()
         for address, item in zip(self._parts.joints, self._draws["objects"], strict=True):
             x, y = item["position"]
             z = TABLE_TOP[2] + item["half_size"][2]
             half = item["yaw"] / 2
             self._data.qpos[address : address + 7] = [x, y, z, np.cos(half), 0.0, 0.0, np.sin(half)]
+        self._stand()
         mujoco.mj_forward(self._model, self._data)
         still = np.array([0.0] * 6 + [-1.0])
         for _ in range(SETTLE_STEPS):
@@ -184,13 +227,40 @@ class Tabletop(Scene):
         self._tare = self._world.wrench.mean(axis=0)
         self._moment += 1
 
+    def _stand(self) -> None:
+        """Fixtures where the draws want them, and the others out of sight."""
+        there = {item["fixture"]: item for item in self._draws["fixtures"]}
+        for name, fixture in self._furniture.items():
+            if name in there:
+                fixture.place(there[name])
+            else:
+                fixture.remove()
+        self._present = tuple(Thing(**item["thing"]) for item in (*self._draws["objects"], *self._draws["fixtures"]))
+        circles = [circle for item in self._draws["fixtures"] for circle in item["keep_out"]]
+        self._taken = np.array(circles).reshape(-1, 4)
+
+    def _wear(self) -> None:
+        """What fingers on the table do to fixtures that remember it."""
+        if not self._draws["fixtures"]:
+            return
+        pairs, top, tips = self._data.contact.geom, self._parts.top, self._parts.tips
+        rubbing = (pairs == top).any(axis=1) & np.isin(pairs, tips).any(axis=1)
+        touched = self._data.contact.pos[rubbing]
+        for item in self._draws["fixtures"]:
+            self._furniture[item["fixture"]].advance(touched)
+
+    def _begin(self) -> Step:
+        self._judge = Judge(self._skills[self._goal.verb], self._goal, self._goals, self._start)
+        return self._result(self._state(), outcome=None)
+
     # -- observing and judging ------------------------------------------------------------------------------------
 
     def _result(self, state: State, *, outcome: Outcome | None) -> Step:
-        observation = Observation(images=self._shown(), signals=self._signals(), instruction=self._instruction)
+        images, signals = self._sensors.images(self._renders()), self._sensors.signals(self._signals())
+        observation = Observation(images=images, signals=signals, instruction=self._instruction)
         return Step(observation=observation, state=state, reward=float(outcome == "success"), outcome=outcome)
 
-    def _shown(self) -> Shown:
+    def _renders(self) -> Callable[[str], np.ndarray]:
         moment = self._moment
 
         def render(camera: str) -> np.ndarray:
@@ -198,7 +268,7 @@ class Tabletop(Scene):
                 raise RuntimeError(f"the scene has moved on: {camera} of a past instant cannot be rendered any more")
             return self._renderer.render(self._parts.cameras[camera])
 
-        return Shown(tuple(self.spec.cameras), render)
+        return render
 
     def _signals(self) -> dict[str, np.ndarray]:
         data, quaternion = self._data, np.empty(4)
@@ -224,35 +294,69 @@ class Tabletop(Scene):
 
     def _state(self) -> State:
         data, fingers = self._data, self._data.qpos[self._parts.finger_qpos]
+        touched = self._touched()
+        things = tuple(self._body(slot, touched) for slot in range(self._things))
+        stands = tuple(
+            self._furniture[item["fixture"]].body(thing, item, touched)
+            for item, thing in zip(self._draws["fixtures"], self._present[self._things :], strict=True)
+        )
         return State(
             goal=self._goal,
-            bodies=tuple(self._body(i) for i in range(self._things)),
+            bodies=(*things, *stands),
             eef_position=data.site_xpos[self._parts.grip_site].copy(),
             eef_rotation=data.site_xmat[self._parts.grip_site].reshape(3, 3).copy(),
             gripper_width=float(abs(fingers[0] - fingers[1])),
             gripper_command=self._command,
             table_height=float(TABLE_TOP[2]),
+            force=self._force(),
+            taken=self._taken,
         )
 
-    def _body(self, slot: int) -> Body:
+    def _force(self) -> np.ndarray:
+        """(3,) [N], world: what the world does to the hand, its own weight taken off."""
+        rotation = self._data.site_xmat[self._parts.flange].reshape(3, 3)
+        return -rotation @ (self._world.wrench - self._tare)[:, :3].mean(axis=0)
+
+    def _body(self, slot: int, touched: list[set[int]]) -> Body:
         body, item = self._parts.bodies[slot], self._draws["objects"][slot]
+        shape = SHAPES[item["thing"]["shape"]]
         w, x, y, z = self._data.xquat[body]
-        fingers = self._touching(self._parts.geoms[slot][item["thing"]["shape"]])
+        geom = self._parts.geoms[slot][item["thing"]["shape"]]
+        fingers = sum(geom in one for one in touched)
         return Body(
             thing=self._present[slot],
             position=self._data.xpos[body].copy(),
             quaternion=np.array([x, y, z, w]),
             half_size=np.array(item["half_size"]),
-            held=fingers == len(self._parts.fingers),
+            held=fingers == len(touched),
             touched=fingers > 0,
+            symmetry=shape.symmetry,
+            room=PUT_ROOM + (TALL if shape.tall else 0.0),
         )
 
-    def _touching(self, geom: int) -> int:
-        """How many fingers touch the geom."""
-        pairs = self._data.contact.geom  # (contacts, 2)
-        others = np.where(pairs[:, 0] == geom, pairs[:, 1], np.where(pairs[:, 1] == geom, pairs[:, 0], -1))
-        touching = set(others.tolist())
-        return sum(bool(touching & pad) for pad in self._parts.fingers)
+    def _touched(self) -> list[set[int]]:
+        """The geoms that each finger touches."""
+        first, second = self._data.contact.geom.T  # (contacts,)
+        pairs = [*zip(first.tolist(), second.tolist(), strict=True), *zip(second.tolist(), first.tolist(), strict=True)]
+        return [{other for mine, other in pairs if mine in pad} for pad in self._parts.fingers]
+
+
+def _furniture(skills: Iterable[Skill]) -> Iterator[Fixture]:
+    """Every fixture that one of the skills needs, as often as a table can hold it."""
+    needed = {kind for skill in skills for kind in skill.fixtures}
+    for kind, (make, most) in KINDS.items():
+        if kind in needed:
+            yield from (make(f"{kind}{i}") for i in range(most))
+
+
+def _require_parts(skills: Iterable[Skill], shapes: Sequence[str], *, fixtures: int) -> None:
+    for skill in skills:
+        if skill.fixtures and not fixtures:
+            raise UserError(f"skill {skill.verb} needs a {' or a '.join(skill.fixtures)}; set fixtures to 1 or more")
+        if skill.shapes and not set(skill.shapes) & set(shapes):
+            raise UserError(
+                f"skill {skill.verb} needs one of the shapes {', '.join(skill.shapes)}; got {', '.join(shapes)}"
+            )
 
 
 def _require(what: str, asked: Sequence[str], known: Mapping[str, Any]) -> None:

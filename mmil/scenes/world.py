@@ -1,13 +1,15 @@
 """The robosuite side of `tabletop`: a Panda, a table, and slots that can become any of the things.
 
 The model is built once; a new episode only changes numbers in it (soft reset, 0.04 s instead of 1 s).
-A slot is one free body with a geom for every shape, of which one at a time is solid and visible.
+A slot is one free body with a geom for every shape, of which one at a time is solid and visible; fixtures stand on the
+table or, in episodes without them, out of sight.
 """
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections import OrderedDict
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -21,7 +23,9 @@ from robosuite.models.tasks import ManipulationTask
 from robosuite.utils.mjcf_utils import new_body, new_geom, new_joint, new_site
 
 from mmil.scenes.control import ArmControl
-from mmil.scenes.things import SHAPES
+from mmil.scenes.fixtures import Fixture
+from mmil.scenes.furnish import furnish
+from mmil.scenes.things import BASIC, SHAPES
 
 TABLE_SIZE = (0.8, 0.8, 0.05)  # [m], full
 TABLE_TOP = np.array([0.0, 0.0, 0.8])  # [m], world
@@ -34,9 +38,9 @@ AWAY = np.array([0.0, 0.0, 5.0])  # where a camera is until its first pose is dr
 class Slot(MujocoGeneratedObject):
     """A free body that can be any shape; which one, how large and of what colour is set in the compiled model."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, shapes: Sequence[str]) -> None:
         super().__init__()
-        self._name = name
+        self._name, self._shapes = name, shapes
         self._obj = self._get_object_subtree()
         self._get_object_properties()
 
@@ -45,12 +49,18 @@ class Slot(MujocoGeneratedObject):
         body.append(new_joint(name="joint0", type="free", damping="0.0005"))
         # robosuite derives inertia from collision geoms alone; the drawn shape's own replaces this one
         body.append(ET.Element("inertial", pos="0 0 0", mass="0.03", diaginertia="1e-5 1e-5 1e-5"))
-        for shape, kind in SHAPES.items():
-            size = [0.02, 0.02, 0.02] if kind.geom == "box" else [0.02, 0.02]
+        for shape in self._shapes:
+            kind = SHAPES[shape]
+            if kind.geom == "mesh":  # robosuite's objects would rename it: furnish() adds it
+                continue
+            size = {"box": [0.02, 0.02, 0.02], "cylinder": [0.02, 0.02]}.get(kind.geom, [0.02])
             geom = new_geom(name=shape, type=kind.geom, size=size, group=1, density=400)
             geom.set("friction", "1 0.005 0.0001")
             geom.set("condim", "4")  # torsional friction, so that a held thing does not spin between the pads
             geom.set("solref", "0.01 1")
+            if kind.geom == "sphere":
+                geom.set("condim", "6")  # it rolls to a halt
+                geom.set("friction", "1 0.005 0.002")
             body.append(geom)
         body.append(new_site(name="default_site", rgba=[0, 0, 0, 0]))
         return body
@@ -71,8 +81,19 @@ class Slot(MujocoGeneratedObject):
 class TabletopWorld(ManipulationEnv):
     """A Panda at a table with `slots` things; robosuite renders nothing and observes nothing here."""
 
-    def __init__(self, *, slots: int, processors: tuple[Any, ...] = (), stock_control: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        slots: int,
+        shapes: Sequence[str] = BASIC,
+        fixtures: Sequence[Fixture] = (),
+        textures: bool = False,
+        processors: tuple[Any, ...] = (),
+        stock_control: bool = False,
+    ) -> None:
         self._stock_control = stock_control
+        self.shapes, self.fixtures, self._textures = tuple(shapes), tuple(fixtures), textures
+        self.stiffness = 1.0  # of the arm, of the pinned controller's
         self._slot_names = [f"slot{i}" for i in range(slots)]
         self._processors = processors
         self.wrench = np.zeros((READINGS, 6))
@@ -92,7 +113,8 @@ class TabletopWorld(ManipulationEnv):
         )
 
     def edit_model_xml(self, xml_str: str) -> str:
-        xml = super().edit_model_xml(xml_str)
+        parts = {"shapes": self.shapes, "fixtures": self.fixtures, "textures": self._textures}
+        xml = furnish(super().edit_model_xml(xml_str), self._slot_names, **parts)
         for process in self._processors:
             xml = process(xml)
         return xml
@@ -103,8 +125,9 @@ class TabletopWorld(ManipulationEnv):
         robot.set_base_xpos(robot.base_xpos_offset["table"](TABLE_SIZE[0]))
         arena = TableArena(table_full_size=TABLE_SIZE, table_offset=TABLE_TOP)
         arena.set_origin([0, 0, 0])
-        arena.set_camera(camera_name="front", pos=AWAY, quat=np.array([1.0, 0.0, 0.0, 0.0]))
-        self.slots = [Slot(name) for name in self._slot_names]
+        for camera in ("front", "side"):
+            arena.set_camera(camera_name=camera, pos=AWAY, quat=np.array([1.0, 0.0, 0.0, 0.0]))
+        self.slots = [Slot(name, self.shapes) for name in self._slot_names]
         self.model = ManipulationTask(mujoco_arena=arena, mujoco_robots=[robot], mujoco_objects=self.slots)
 
     def _setup_observables(self) -> OrderedDict:
@@ -123,6 +146,8 @@ class TabletopWorld(ManipulationEnv):
 
     def _reset_internal(self) -> None:
         super()._reset_internal()
+        arm = self.robots[0].composite_controller.part_controllers["right"]
+        arm.kp, arm.kd = arm.kp * self.stiffness, arm.kd * np.sqrt(self.stiffness)  # damped as before
         self._control = ArmControl(self.robots[0], self.sim.model._model, self.sim.data._data)
 
     def advance(self, action: np.ndarray) -> None:

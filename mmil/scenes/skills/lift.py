@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmil.contracts import Goal, State
-from mmil.scenes.skills.skill import Skill
+from mmil.scenes.skills.skill import Skill, things
 
 LIFTED = 0.04  # [m], the bottom of a thing above the table, as in robosuite's Lift
 
@@ -16,7 +16,7 @@ class Lift(Skill):
     verb, grasps = "lift", True
 
     def goals(self, start: State) -> Sequence[Goal]:
-        return [Goal(self.verb, body.thing) for body in start.bodies]
+        return [Goal(self.verb, body.thing) for body in things(start)]
 
     def reached(self, goal: Goal, *, start: State, now: State) -> bool:
         body = now.body(goal.object)

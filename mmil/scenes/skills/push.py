@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from mmil.contracts import SIDES, Body, Goal, State
-from mmil.scenes.skills.skill import Skill
+from mmil.scenes.skills.skill import Skill, things
 
 PUSHED = 0.06  # [m], along the side
 ASTRAY = 0.04  # [m], at most, across it
-ROOM = 0.16  # [m], along the side, that must be on the table and free of other things
-WIDTH = 0.075  # [m], across it, that they must keep
+ROOM = 0.13  # [m], along the side, before and behind it, that must be free of other things
+WIDTH = 0.050  # [m], across it, that they must keep
+PALM = 0.115  # [m], half its length and some room
+UNDER_PALM = 0.045  # [m], height of what it passes over
+UPRIGHT = 2.3  # times as high as wide: what is higher falls over
 EDGE = ((-0.24, 0.26), (-0.30, 0.30))  # [m], x and y of where a thing may end
 
 
@@ -24,9 +27,9 @@ class Push(Skill):
     def goals(self, start: State) -> Sequence[Goal]:
         return [
             Goal(self.verb, body.thing, relation=side)
-            for body in start.bodies
+            for body in things(start)
             for side in SIDES
-            if _has_room(body, side, start)
+            if body.half_size[2] < UPRIGHT * min(body.half_size[:2]) and _has_room(body, side, start)
         ]
 
     def reached(self, goal: Goal, *, start: State, now: State) -> bool:
@@ -45,14 +48,27 @@ def moved(before: Body, now: Body, side: str) -> tuple[float, float]:
 
 
 def _has_room(body: Body, side: str, state: State) -> bool:
+    """Whether there is room ahead for the thing, behind it for the hand, and beside it for the palm."""
     way = np.array(SIDES[side])
     end = body.position[:2] + way * (PUSHED + 0.02)
     if any(not low <= value <= high for value, (low, high) in zip(end, EDGE, strict=True)):
         return False
-    # ahead there must be room for the thing, behind it for the hand
-    for other in state.bodies:
-        offset = (other.position - body.position)[:2]
-        along = float(offset @ way)
-        if other.thing != body.thing and -ROOM < along < ROOM and np.linalg.norm(offset - along * way) < WIDTH:
-            return False
-    return True
+    return not any(_in_the_way(*one, body=body, way=way) for one in _obstacles(body, state))
+
+
+def _obstacles(body: Body, state: State) -> Iterator[tuple[np.ndarray, float, float]]:
+    """Position (2,), radius and height [m] of whatever else is there."""
+    for x, y, radius, height in state.taken:
+        yield np.array([x, y]), float(radius), float(height)
+    for other in things(state):
+        if other.thing != body.thing:
+            yield other.position[:2], float(max(other.half_size[:2])), 2 * other.half_height
+
+
+def _in_the_way(place: np.ndarray, radius: float, height: float, *, body: Body, way: np.ndarray) -> bool:
+    along = float((place - body.position[:2]) @ way)
+    across = float(np.linalg.norm(place - body.position[:2] - along * way))
+    room, width = ROOM + radius, WIDTH + radius
+    if height > UNDER_PALM:  # which lies across
+        width = PALM + radius
+    return abs(along) < room and across < width

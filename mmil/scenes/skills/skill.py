@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from mmil.contracts import Goal, State
+import numpy as np
+
+from mmil.contracts import Body, Goal, State
 
 HELD_STEPS = 3  # control steps a goal must stay reached
+TABLE = ((-0.17, 0.17), (-0.27, 0.27))  # [m], x and y of where a thing may be put down
+HAND = 0.085  # [m], around the middle of a place that a hand needs to put a thing there
 
 
 class Skill(ABC):
@@ -15,6 +19,8 @@ class Skill(ABC):
 
     verb: str
     grasps: bool = False  # whether a hand that closes on nothing has missed
+    fixtures: Sequence[str] = ()  # kinds, one of which it needs
+    shapes: Sequence[str] = ()  # of which it needs one
 
     @abstractmethod
     def goals(self, start: State) -> Sequence[Goal]:
@@ -23,3 +29,26 @@ class Skill(ABC):
     @abstractmethod
     def reached(self, goal: Goal, *, start: State, now: State) -> bool:
         """Whether `goal` is, in the state `now` of an episode that began in `start`."""
+
+
+def things(state: State) -> Iterator[Body]:
+    """What a hand can take."""
+    return (body for body in state.bodies if not body.fixed)
+
+
+def furniture(state: State, kinds: Collection[str]) -> Iterator[Body]:
+    return (body for body in state.bodies if body.fixed and body.thing.shape in kinds)
+
+
+def let_go(body: Body) -> bool:
+    return not body.held and not body.touched
+
+
+def free(place: np.ndarray, state: State, *, but: Collection[Body], room: float = HAND) -> bool:
+    """Whether a hand can put something down at `place` (2,) [m], with nothing but these near it."""
+    if any(not low <= value <= high for value, (low, high) in zip(place, TABLE, strict=True)):
+        return False
+    if any(np.hypot(place[0] - x, place[1] - y) < radius + room / 2 for x, y, radius, _ in state.taken):
+        return False
+    others = (body for body in things(state) if body not in but)
+    return all(np.linalg.norm(other.position[:2] - place) >= room for other in others)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmil.contracts import Goal, State
-from mmil.scenes.skills.skill import Skill
+from mmil.scenes.skills.skill import Skill, things
 
 LEFT_ALONE = 0.03  # [m] a touched thing may move
 
@@ -18,7 +18,7 @@ class Touch(Skill):
     verb = "touch"
 
     def goals(self, start: State) -> Sequence[Goal]:
-        return [Goal(self.verb, body.thing) for body in start.bodies]
+        return [Goal(self.verb, body.thing) for body in things(start)]
 
     def reached(self, goal: Goal, *, start: State, now: State) -> bool:
         body = now.body(goal.object)

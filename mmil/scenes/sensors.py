@@ -1,0 +1,73 @@
+"""Cameras and signals as they are on a real robot: noisy, late, and lost now and then.
+
+What is wrong with them in an episode is drawn with it, from a seed of its own, so that a replay sees the same.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmil.shown import Shown
+
+# what is usual for a signal, of which noise is a share; by the beginning of its name
+USUAL = {
+    **{"joint_pos": 1.0, "joint_vel": 0.5, "joint_torque": 20.0, "eef_pos_world": 0.3, "eef_quat": 1.0},
+    **{"gripper_pos": 0.04, "wrench": 10.0, "camera": 0.0},
+}
+Draws = Mapping[str, Any]
+
+
+class Sensors:
+    """What is read in an episode; made at its reset and asked once an instant."""
+
+    def __init__(self, draws: Draws, cameras: Sequence[str]) -> None:
+        self._draws, self._cameras = draws, tuple(cameras)
+        self._rng = np.random.default_rng(draws["seed"])
+        share = draws["dead_camera"]
+        # one always lives
+        self._dead = None if share is None or len(cameras) < 2 else cameras[int(share * len(cameras))]
+        self._frames: dict[str, deque[np.ndarray]] = {
+            camera: deque(maxlen=draws["image_latency"] + 1) for camera in cameras
+        }
+        self._readings: dict[str, deque[np.ndarray]] = {}
+        self._instants = 0
+
+    @property
+    def _perfect(self) -> bool:
+        draws = self._draws
+        return not (draws["image_noise"] or draws["image_loss"] or draws["image_latency"] or self._dead)
+
+    def images(self, render: Callable[[str], np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Rendered when somebody looks, unless an earlier instant may be asked for later."""
+        if self._perfect:
+            return Shown(self._cameras, render)
+        return {camera: self._frame(camera, render) for camera in self._cameras}
+
+    def signals(self, clean: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: self._reading(name, value) for name, value in clean.items()}
+
+    def _frame(self, camera: str, render: Callable[[str], np.ndarray]) -> np.ndarray:
+        frames = self._frames[camera]
+        lost = self._rng.random() < self._draws["image_loss"] and len(frames)
+        frames.append(frames[-1] if lost else render(camera))
+        if camera == self._dead:
+            return np.zeros_like(frames[0])
+        shown = frames[0]
+        if self._draws["image_noise"]:
+            noise = self._rng.normal(0.0, self._draws["image_noise"], shown.shape)
+            shown = np.clip(shown + noise, 0, 255).round().astype(np.uint8)
+        return shown.copy()
+
+    def _reading(self, name: str, value: np.ndarray) -> np.ndarray:
+        latency, loss, noise = (self._draws[f"signal_{what}"] for what in ("latency", "loss", "noise"))
+        usual = next((size for start, size in USUAL.items() if name.startswith(start)), 0.0)
+        if not (latency or loss or noise) or not usual:  # where cameras stand was measured once, not sensed
+            return np.array(value, np.float32)
+        past = self._readings.setdefault(name, deque(maxlen=latency + 1))
+        lost = self._rng.random() < loss and len(past)
+        past.append(past[-1] if lost else value + self._rng.normal(0.0, noise * usual, value.shape))
+        return past[0].astype(np.float32)
