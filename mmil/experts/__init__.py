@@ -11,6 +11,17 @@ from mmil.experts.touch import Touch
 from mmil.experts.wipe import Wipe
 
 __all__ = [
-    *("Close", "Disturbed", "Insert", "Lift", "Open", "Place", "Press", "Push", "Put"),
-    *("Skilled", "Stack", "Touch", "Wipe"),
+    "Close",
+    "Disturbed",
+    "Insert",
+    "Lift",
+    "Open",
+    "Place",
+    "Press",
+    "Push",
+    "Put",
+    "Skilled",
+    "Stack",
+    "Touch",
+    "Wipe",
 ]

@@ -98,7 +98,7 @@ class Stack(Carry):
 
     def place(self, body: Body, state: State) -> np.ndarray:
         lower = _target(state)
-        return lower.position + [0.0, 0.0, lower.half_height + body.half_height + 0.002]
+        return lower.position + np.array([0.0, 0.0, lower.half_height + body.half_height + 0.002])
 
 
 class Put(Carry):

@@ -12,6 +12,7 @@ ASIDE = 0.012  # [m], across the way: the hand is behind the thing
 STRAY = 0.020  # [m], across the way: a hand that pushes already goes on
 CLEAR = 0.05  # [m], over the thing's top: where the hand may go anywhere
 LOW = 0.018  # [m], over the table: where it pushes
+LEVEL, ON_IT = 0.010, 0.025  # [m], off that height: before it begins to push, and once it does
 TURNED = 0.2  # [rad], of the palm: well enough to go down
 STRIDE = 0.035  # [m], of a pushing step
 
@@ -34,7 +35,8 @@ class Push(Actor):
         low = state.table_height + LOW
         height = low - state.eef_position[2]
         yaw = turn(state, way)
-        if along < -0.5 * reach and np.linalg.norm(across) < STRAY and abs(height) < 0.012:
+        level = ON_IT if along > -(reach + AWAY / 2) else LEVEL
+        if along < -0.5 * reach and np.linalg.norm(across) < STRAY and abs(height) < level:
             offset = STRIDE * way - across + np.array([0.0, 0.0, height])
             return move(state, offset, yaw=yaw, gripper=CLOSED)
         behind = -(reach + AWAY) * way - hand  # from the hand to where it goes down

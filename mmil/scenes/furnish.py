@@ -32,7 +32,7 @@ GLASS = "0.45 0.70 0.62 1"
 def furnish(
     xml: str, slots: Sequence[str], *, shapes: Sequence[str], fixtures: Sequence[Fixture], textures: bool = False
 ) -> str:
-    """The model with these fixtures, with textures for the table, and the household ones among `shapes` in every slot."""
+    """The model with these fixtures, textures for the table, and the household ones among `shapes` in every slot."""
     root = ET.fromstring(xml)
     household = [shape for shape in shapes if shape in HOUSEHOLD]
     asset, world = root.find("asset"), root.find("worldbody")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmil.experts import Disturbed, Lift
-from mmil.experts.lift import grasp_yaw
+from mmil.experts.grasp import grasp_yaw
 from mmil.rollout import rollout
 from mmil.scenes import Tabletop
 
