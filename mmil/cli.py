@@ -27,6 +27,7 @@ VERBS = {
     "evaluate": Verb("mmil.commands:evaluate", "RUN --suite NAME", "run trials of a policy"),
     "report": Verb("mmil.commands:report", "RUN...", "write report.html"),
     "instructions": Verb("mmil.commands:instructions", "[--split train|held_out]", "list sentences: goal, verb, split"),
+    "splits": Verb("mmil.commands:splits", "RECIPE... | DIR", "hold out compositions, and prove their parts are seen"),
     "doctor": Verb("mmil.commands:doctor", "", "render a frame, measure speed, say what is missing"),
 }
 

@@ -48,8 +48,8 @@ def evaluate(arguments: Sequence[str]) -> int:
     from mmil.evaluation.evaluate import evaluate as run
     from mmil.evaluation.statistics import wilson
 
-    parsed = parse(run, arguments, verb="evaluate", positional=("run",), skip=("command",))
-    summaries = run(**parsed.options, command=shlex.join(["mmil", "evaluate", *arguments]))
+    parsed = parse(run, arguments, verb="evaluate", positional=("run",), skip=("command", "tell"))
+    summaries = run(**parsed.options, command=shlex.join(["mmil", "evaluate", *arguments]), tell=say)
     for name, summary in summaries.items():
         wrong = summary["wrong_object"]
         say(f"{name:<12}{wilson(summary['successes'], summary['n'])}   wrong object {wrong['rate']:.1%}")
@@ -112,6 +112,22 @@ def instructions(arguments: Sequence[str]) -> int:
     for line in listing(**parsed.options):
         sys.stdout.write(line + "\n")
     return 0
+
+
+def splits(arguments: Sequence[str]) -> int:
+    """`mmil splits`: exit code 1 with the reasons where what is held out is not apart from training."""
+    from data_tools.splits import splits as run
+    from mmil.config import parse
+
+    rest = [part for part in arguments if part != "--json"]
+    parsed = parse(run, rest, verb="splits", positional=("paths",), skip=("command",))
+    found = run(**parsed.options, command=shlex.join(["mmil", "splits", *rest]))
+    say(found.json if "--json" in arguments else found.text)
+    for reason in found.reasons:
+        sys.stderr.write(f"{reason}\n")
+    if "--json" not in arguments:
+        say(f"{len(found.reasons)} reasons not to use it" if found.reasons else f"next: {found.next}")
+    return 1 if found.reasons else 0
 
 
 def doctor(arguments: Sequence[str]) -> int:

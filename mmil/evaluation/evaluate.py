@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from mmil.config import build_scene
 from mmil.contracts import UserError
 from mmil.evaluation.suites import Suite, load_suite, suite_names
 from mmil.evaluation.trials import Stage, evaluate_suites, weights_sha256
+from mmil.language.compositions import Compositions
 from mmil.language.grammar import Grammar
 from mmil.language.instructions import load_instructions
 from mmil.run import RunFolder, commit
@@ -29,18 +31,21 @@ def evaluate(
     instructions: Path | None = None,
     out: Path | None = None,
     command: str = "",
+    tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, dict[str, Any]]:
     """Trials of the run's policy in a suite, or in all of them; summaries by suite.
 
     execute: actions of each predicted chunk before it looks again. horizon: control steps a trial may take.
     instructions: YAML of your own sentences, verb → templates. out: where trials.jsonl and summary.json go,
-    RUN/evaluation/SUITE unless given.
+    RUN/evaluation/SUITE unless given. tell: hears which suites are left out.
     """
     folder = RunFolder.open(run)
     if trials < 1:
         raise UserError(f"{trials} trials; at least 1 is needed")
     own = load_instructions(instructions, Grammar.load().verbs) if instructions else None
+    held = Compositions.of(folder.data["config"], where=str(folder.path))
     suites = _suites(suite, own_name=instructions.stem if instructions else None)
+    suites = _possible(suites, held, tell)
     where = {one.name: _place(one, folder, out, several=len(suites) > 1) for one in suites}
     about = {
         "command": command,
@@ -61,6 +66,7 @@ def evaluate(
         spec=folder.spec,
         horizon=horizon,
         own=own,
+        held=held,
     )
     made = evaluate_suites(left, stage, trials=trials, seed=seed, workers=workers, out=where, about=about)
     return {one.name: made.get(one.name) or done[one.name] for one in suites}
@@ -72,6 +78,17 @@ def _suites(name: str, *, own_name: str | None) -> list[Suite]:
     if own_name is None:
         return suites
     return [replace(one, layouts=one.layouts or one.name, name=f"{one.name}-{own_name}") for one in suites]
+
+
+def _possible(suites: list[Suite], held: Compositions, tell: Callable[[str], None]) -> list[Suite]:
+    """Without those that need held-out compositions where there are none; the only one asked for is refused."""
+    left_out = [] if held else [one for one in suites if one.goals == "held_out"]
+    for one in left_out:
+        line = f"{one.name}: the data set of this run holds out no compositions (`mmil splits` chooses some)"
+        if len(suites) == 1:
+            raise UserError(line)
+        tell(f"{line}; left out")
+    return [one for one in suites if one not in left_out]
 
 
 def load_runner(path: Path, execute: int) -> Any:

@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 
 from mmil import parallel
-from mmil.contracts import Actor, Outcome, Scene, Spec, State, Trial, UserError
+from mmil.contracts import Actor, Goal, Outcome, Scene, Spec, State, Trial, UserError
 from mmil.data.shards import file_sha256, write_atomic
 from mmil.evaluation.statistics import summarise
-from mmil.evaluation.suites import Suite, choose
+from mmil.evaluation.suites import NOTHING, Suite, choose
 from mmil.evaluation.video import write_video
+from mmil.language.compositions import Compositions
 from mmil.language.grammar import Grammar
 from mmil.progress import progress_bar
 from mmil.rollout import play
 
+LAYOUTS = 300  # that are drawn, at most, to find one that offers a goal of the suite
 FILMS = 1  # of each outcome of a suite, a worker
 Told = Mapping[str, Sequence[str]]
 
@@ -46,6 +48,7 @@ class Stage:
     spec: Spec
     horizon: int
     own: Told | None
+    held: Compositions = NOTHING  # what the data set held out of training
 
     def __call__(self) -> _Worker:
         return _Worker(self)
@@ -76,11 +79,8 @@ class _Worker:
 
     def _play(self, request: Request, *, film: Path | None = None) -> Trial:
         begun, suite, scene = time.monotonic(), request.suite, self.scene(request.suite)
-        drawn = scene.reset(request.seed).state.goal
-        goal, sentence = choose(
-            suite, seed=request.seed, drawn=drawn, goals=scene.goals, grammar=self.grammar, own=self.stage.own
-        )
-        told = {"seed": request.seed, "horizon": self.stage.horizon, "goal": goal, "instruction": sentence}
+        seed, goal, sentence = self._choose(request)
+        told = {"seed": seed, "horizon": self.stage.horizon, "goal": goal, "instruction": sentence}
         frames: dict[str, list[np.ndarray]] = {camera: [] for camera in scene.spec.cameras} if film else {}
         steps = -1
         for turn in play(scene, self.actor, **told):
@@ -94,12 +94,31 @@ class _Worker:
             suite=suite.name,
             goal=goal,
             instruction=sentence,
-            seed=request.seed,
+            seed=seed,
             outcome=turn.outcome or "timeout",
             steps=steps,
             taken=taken(turn.step.state),
             seconds=round(time.monotonic() - begun, 3),
         )
+
+    def _choose(self, request: Request) -> tuple[int, Goal, str]:
+        """The seed of the first layout that offers a goal of the suite, that goal, and what is said."""
+        suite, scene, stage = request.suite, self.scene(request.suite), self.stage
+        for attempt in range(LAYOUTS):
+            seed = suite.seed(request.seed, attempt) if attempt else request.seed
+            drawn = scene.reset(seed).state.goal
+            chosen = choose(
+                suite,
+                seed=seed,
+                drawn=drawn,
+                goals=scene.goals,
+                grammar=self.grammar,
+                own=stage.own,
+                held=stage.held,
+            )
+            if chosen:
+                return seed, *chosen
+        raise UserError(f"{_name(request)}: none of {LAYOUTS} layouts offers a goal of it ({suite.goals})")
 
     def close(self) -> None:
         for scene in self._scenes.values():
