@@ -77,29 +77,35 @@ def splits(
         if len(paths) > 1 or order or out:
             raise UserError(f"{paths[0]}: a data set is counted alone, without --order and --out")
         return _of_episodes(Dataset.open(paths[0]))
-    if out is not None and (order is None or out.suffix != ".yaml"):
-        raise UserError(f"--out {out} is for what is chosen: give --order too, and a name that ends in .yaml")
-    if out is not None and out.exists():
-        raise UserError(f"{out} exists; name a new file")
+    if out is not None:
+        _require_free(out, order)
     recipe = _merged(paths)
     held = Compositions.of(recipe, where=" + ".join(map(str, paths)))
     if order is None and not held:
         raise UserError(f"{paths[-1]} holds out nothing; --order 1, 2 or 3 chooses values, pairs or triples")
+    if held:
+        recipe = _under(recipe, Compositions().layer())  # what can be asked for, not what is drawn
     offered = survey(recipe["scene"], layouts=layouts, seed=seed)
     if order is not None:
         held = split(offered, order=order, share=share, seed=seed, among=among, keep=keep)
-    layers = [*paths, *([out] if out else [])]
-    then = "mmil generate " + "".join(f"--config {path} " for path in layers) + "--out DIR"
-    if order and not out:
-        then = "the same with --out configs/compositions/NAME.yaml"
+    layers = "".join(f"--config {path} " for path in (*paths, out) if path)
+    again = order and not out
+    then = "the same with --out configs/compositions/NAME.yaml" if again else f"mmil generate {layers}--out DIR"
     found = _of_layouts(held, offered, then=then)
     if out is not None and not found.reasons:
         _write(out, found, command=command)
     return found
 
 
+def _require_free(out: Path, order: Order | None) -> None:
+    if order is None or out.suffix != ".yaml":
+        raise UserError(f"--out {out} is for what is chosen: give --order too, and a name that ends in .yaml")
+    if out.exists():
+        raise UserError(f"{out} exists; name a new file")
+
+
 def survey(node: Mapping[str, Any], *, layouts: int, seed: int) -> Layouts:
-    """The goals that each of so many layouts offers, as training with this seed would meet them."""
+    """The goals that each of so many layouts offers, those that training with this seed meets first."""
     if layouts < 1:
         raise UserError(f"{layouts} layouts; at least 1 is needed")
     with closing(build_scene(node)) as scene:
@@ -157,14 +163,12 @@ def _under(base: Any, layer: Any) -> Any:
 
 def _write(out: Path, found: Splits, *, command: str) -> None:
     """The layer, with the table as its comment, and the table as JSON."""
-    lines = [
-        f"command:  {command}",
-        f"result:   {found.head}",
-        f"commit:   {commit()}",
-        "",
-        *found.coverage.table().splitlines(),
-    ]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(out.with_suffix(".json"), found.json.encode() + b"\n")
+    head = [f"command:  {command}", f"result:   {found.head}", f"commit:   {commit()}", ""]
+    lines = [f"# {line}".rstrip() for line in head + found.coverage.table().splitlines()]
     layer = yaml.safe_dump(found.held.layer(), default_flow_style=None, sort_keys=False, width=110)
-    write_atomic(out, ("".join(f"# {line}".rstrip() + "\n" for line in lines) + layer).encode())
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error.strerror}") from None
+    write_atomic(out.with_suffix(".json"), found.json.encode() + b"\n")
+    write_atomic(out, ("\n".join(lines) + "\n" + layer).encode())

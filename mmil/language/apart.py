@@ -36,19 +36,20 @@ def _sections(grammar: Grammar) -> dict[str, Section]:
 
 def _unknown(held: Compositions, goals: Sequence[Goal], grammar: Grammar) -> Iterator[str]:
     """Values that no goal has; where the bank uses one as another word for a value, that is said."""
-    values: dict[str, dict[str, None]] = {name: {} for name in PARTS}
+    values: dict[str, set[str]] = {name: set() for name in PARTS}
     for goal in goals:
         for name, value in parts(goal).items():
-            values[name][value] = None
+            values[name].add(value)
     sections = _sections(grammar)
     for name, value in dict.fromkeys(item for one in held.held_out for item in one.items):
         if value in values[name]:
             continue
-        meant = [other for other, said in sections.get(name, {}).items() if content(value) in _words(said)]
+        bank = sections.get(name, {})
+        meant = [other for other, said in bank.items() if value not in bank and content(value) in _words(said)]
         if meant:
             yield f"{name} {value} is another word for {meant[0]}: hold out {name} {meant[0]}"
         else:
-            yield f"no {name} {value} can be asked for; there are {', '.join(values[name]) or 'none'}"
+            yield f"no {name} {value} can be asked for; there are {', '.join(sorted(values[name])) or 'none'}"
 
 
 def _words(phrases: Phrases) -> set[frozenset[str]]:

@@ -91,8 +91,9 @@ class Compositions:
     @classmethod
     def of(cls, config: Any, *, where: str = "config") -> Compositions:
         """What a recipe or a manifest's config holds out; nothing where it does not say."""
-        for key in WHERE:
+        for key in ("scene", "randomisation", "held_out"):
             config = config.get(key) if isinstance(config, Mapping) else None
+            config = config.get("init_args", config) if isinstance(config, Mapping) else config  # a class's options
         return cls() if config is None else cls.parse(config, where=f"{where}: {WHERE[-1]}")
 
     @classmethod
@@ -145,7 +146,7 @@ def _composition(item: Any, where: str) -> Composition:
     return Composition.of(**item)
 
 
-def _refuse_implied(found: Sequence[Composition], where: str) -> None:
+def _refuse_implied(found: tuple[Composition, ...], where: str) -> None:
     for at, one in enumerate(found):
         for other in found[:at] + found[at + 1 :]:
             if one == other:

@@ -55,7 +55,7 @@ class _Choice:
         self.smaller = [[one for n in orders for one in showing(goal, n)] for goal in self.weights]
         self.weight = list(self.weights.values())
         self.whole = self._weigh(range(len(self.weight)))
-        self.lost: Counter[Composition] = Counter()
+        self.lost: dict[Composition, float] = dict.fromkeys(self.whole, 0.0)
         self.goals = _goals(self.weights, layouts, order=order, among=among)
         self.out: set[int] = set()
         self.taken: list[Composition] = []
@@ -83,7 +83,7 @@ class _Choice:
             yield from waiting
             waiting = [kind for kind in waiting if kind]
 
-    def _spares(self, one: Composition, new: set[int], *, keep: float) -> bool:
+    def _spares(self, one: Composition, new: frozenset[int], *, keep: float) -> bool:
         """Hold out `one` if every smaller combination is still drawn often enough and nothing is held out twice."""
         if any(self.goals[other] <= self.goals[one] for other in self.taken):
             return False
@@ -94,13 +94,14 @@ class _Choice:
             if part not in given_up
         ):
             return False
-        self.lost.update(loss)
+        for part, more in loss.items():
+            self.lost[part] += more
         self.out |= new
         self.taken.append(one)
         return True
 
-    def _weigh(self, goals: Iterable[int]) -> Counter[Composition]:
-        weighed: Counter[Composition] = Counter()
+    def _weigh(self, goals: Iterable[int]) -> dict[Composition, float]:
+        weighed: dict[Composition, float] = defaultdict(float)
         for goal in goals:
             for one in self.smaller[goal]:
                 weighed[one] += self.weight[goal]

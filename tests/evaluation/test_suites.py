@@ -1,0 +1,134 @@
+"""Which goals a suite asks for: those of training, or the compositions that were held out of it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+
+from mmil.contracts import Trial, UserError
+from mmil.evaluation import evaluate as verb
+from mmil.evaluation import suites
+from mmil.evaluation.suites import Suite, choose, load_suite, suite_names
+from mmil.evaluation.trials import Stage, evaluate_suites
+from mmil.language.compositions import Compositions
+from mmil.language.grammar import Grammar
+from tests.plane import Reach
+from tests.sorting import EVERY, Sorting
+
+HELD = Compositions.parse([{"verb": "lift", "colour": "red"}, {"verb": "touch", "colour": "blue"}])
+ONE = Compositions(HELD.held_out[:1])  # two of three layouts offer it
+COMPOSITION = load_suite("composition")
+GRAMMAR = Grammar.load()
+
+
+def said(suite: Suite, *, held=HELD, goals=EVERY, count=60):
+    return [choose(suite, seed=seed, drawn=EVERY[0], goals=goals, grammar=GRAMMAR, held=held) for seed in range(count)]
+
+
+def test_held_out_goals_are_asked_for_in_their_own_suite_and_nowhere_else():
+    held_out = HELD.of_split(EVERY, "held_out")
+    assert len(held_out) == 2
+    counts = Counter(goal for goal, _ in said(COMPOSITION))
+    assert set(counts) == set(held_out) and min(counts.values()) > 15  # each composition as often
+    assert said(COMPOSITION) == said(COMPOSITION)
+    for name in suite_names():
+        if name != "composition":
+            assert not any(HELD.excludes(goal) for goal, _ in said(load_suite(name))), name
+    for goal, sentence in said(COMPOSITION):
+        assert sentence in GRAMMAR.sentences(goal, "train")
+
+
+def test_a_suite_may_ask_for_another_held_out_goal():
+    told = said(Suite(name="any", goals="held_out", told="other"))
+    assert {goal for goal, _ in told} == set(HELD.of_split(EVERY, "held_out"))
+    assert set(said(Suite(name="any", goals="held_out", told="other"), goals=EVERY[:1])) == {None}
+
+
+def test_a_layout_without_such_a_goal_has_no_trial():
+    assert set(said(COMPOSITION, goals=[goal for goal in EVERY if not HELD.excludes(goal)])) == {None}
+    assert set(said(load_suite("seen"), goals=HELD.of_split(EVERY, "held_out"))) == {None}
+    assert {goal for goal, _ in said(load_suite("seen"), held=Compositions())} == {EVERY[0]}
+
+
+def trials(folder, *, count, names=("seen", "composition"), held=ONE):
+    options = {"randomisation": {"held_out": ONE.to_json()}}
+    stage = Stage(
+        actor=Reach,
+        scene=lambda node: Sorting(randomisation=node["init_args"]["randomisation"]),
+        config={"class_path": "tests.sorting.Sorting", "init_args": options},
+        spec=Sorting.spec,
+        horizon=30,
+        own=None,
+        held=held,
+    )
+    out = {name: folder / name for name in names}
+    evaluate_suites([load_suite(name) for name in names], stage, trials=count, seed=3, workers=1, out=out, about={})
+    lines = {name: (out[name] / "trials.jsonl").read_text().splitlines() for name in names}
+    return {name: [Trial.from_json(json.loads(line)) for line in lines[name]] for name in names}
+
+
+def test_trials_go_on_to_the_first_layout_that_offers_a_goal(tmp_path):
+    done = trials(tmp_path / "a", count=12)
+    assert all(ONE.excludes(trial.goal) for trial in done["composition"])
+    assert not any(ONE.excludes(trial.goal) for trial in done["seen"])
+    assert all(trial.success and trial.seed % 2 for name in done for trial in done[name])
+    first = [COMPOSITION.seed(3, index) for index in range(12)]
+    assert 0 < sum(trial.seed != seed for trial, seed in zip(done["composition"], first, strict=True)) < 12
+    films = {film.stem for film in (tmp_path / "a" / "composition" / "videos").iterdir()}
+    assert films and films <= {f"{trial.seed}-{trial.outcome}" for trial in done["composition"]}
+    # fewer trials are the first of more
+    again = trials(tmp_path / "b", count=4)["composition"]
+    assert [(t.seed, t.goal, t.instruction) for t in again] == [
+        (t.seed, t.goal, t.instruction) for t in done["composition"][:4]
+    ]
+
+
+def test_a_composition_that_no_layout_offers_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmil.evaluation.trials.LAYOUTS", 5)
+    with pytest.raises(UserError, match="of composition: none of 5 layouts offers"):
+        trials(tmp_path, count=1, held=Compositions.parse([{"verb": "push"}]))
+
+
+def run(monkeypatch, tmp_path, node, **options):
+    """`mmil evaluate` of a run whose trials are not played."""
+    spec = Sorting.spec
+    folder = SimpleNamespace(path=tmp_path, data={"config": {"scene": node}}, spec=spec)
+    monkeypatch.setattr(verb.RunFolder, "open", lambda path: folder)
+    monkeypatch.setattr(verb, "weights_sha256", lambda path: "0")
+    asked: list[tuple[str, Compositions]] = []
+
+    def play(suites, stage, **rest):
+        asked.extend((suite.name, stage.held) for suite in suites)
+        return {suite.name: {"n": 1} for suite in suites}
+
+    monkeypatch.setattr(verb, "evaluate_suites", play)
+    told: list[str] = []
+    verb.evaluate(tmp_path, tell=told.append, **options)
+    return dict(asked), told
+
+
+def test_a_data_set_without_compositions_leaves_the_suite_out(monkeypatch, tmp_path):
+    node = {"class_path": "tests.sorting.Sorting", "init_args": {}}
+    asked, told = run(monkeypatch, tmp_path, node, suite="all")
+    assert "composition" not in asked and set(asked) == {*suite_names()} - {"composition"}
+    assert told == [
+        "composition: the data set of this run holds out no compositions (`mmil splits` chooses some); left out"
+    ]
+    with pytest.raises(UserError, match="composition: the data set of this run holds out no compositions"):
+        run(monkeypatch, tmp_path, node, suite="composition")
+
+
+def test_the_compositions_are_those_of_the_runs_data_set(monkeypatch, tmp_path):
+    node = {"class_path": "any", "init_args": {"randomisation": {"held_out": HELD.to_json(), "cameras": "train"}}}
+    asked, told = run(monkeypatch, tmp_path, node, suite="all")
+    assert set(asked) == set(suite_names()) and set(asked.values()) == {HELD} and told == []
+
+
+def test_a_suite_of_unknown_goals_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(suites, "FOLDER", tmp_path)
+    (tmp_path / "odd.yaml").write_text("goals: heldout\n")
+    with pytest.raises(UserError, match=r"odd.yaml: no goals 'heldout'; there are train, held_out"):
+        load_suite("odd")

@@ -1,0 +1,112 @@
+"""The choice of what to hold out: every smaller combination stays in training, and the seed alone decides."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmil.contracts import Goal, Thing, UserError
+from mmil.language.apart import faults
+from mmil.language.compositions import PARTS, parts
+from mmil.language.coverage import Coverage
+from mmil.language.grammar import Grammar
+from mmil.language.splitting import split
+
+COLOURS, SHAPES, SIDES = ("red", "green", "blue", "yellow"), ("cube", "ball", "cylinder"), ("left", "right", "front")
+POOL = [Thing(shape, colour) for shape in SHAPES for colour in COLOURS]
+GRAMMAR = Grammar.load()
+
+
+def layouts(seed: int, *, count: int = 40, things: int = 3) -> list[list[Goal]]:
+    """Tables with some things to lift, touch, push to sides and stack, and a drawer."""
+    rng = np.random.default_rng(seed)
+    tables = []
+    for _ in range(count):
+        there = [POOL[i] for i in rng.choice(len(POOL), things, replace=False)]
+        goals = [Goal(verb, thing) for verb in ("lift", "touch") for thing in there]
+        goals += [Goal("push", thing, relation=side) for thing in there for side in SIDES if rng.random() < 0.7]
+        goals += [Goal("stack", one, target=other) for one in there for other in there if one != other]
+        tables.append([*goals, Goal("open", Thing("drawer"))])
+    return tables
+
+
+def weights(tables: list[list[Goal]]) -> Counter[Goal]:
+    found: Counter[Goal] = Counter()
+    for table in tables:
+        for goal in table:
+            verbs = {one.verb for one in table}
+            found[goal] += 1 / len(verbs) / sum(one.verb == goal.verb for one in table)
+    return found
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    world=st.integers(0, 99),
+    order=st.sampled_from([1, 2, 3]),
+    share=st.floats(0.1, 0.4),
+    keep=st.floats(0.3, 0.8),
+    seed=st.integers(0, 99),
+)
+def test_every_part_of_what_is_held_out_stays_in_training(world, order, share, keep, seed):
+    tables = layouts(world)
+    held = split(tables, order=order, share=share, keep=keep, seed=seed)
+    assert held == split(tables, order=order, share=share, keep=keep, seed=seed)
+    assert held and all(len(one.items) == order for one in held.held_out)
+
+    weight = weights(tables)
+    training = {goal: w for goal, w in weight.items() if not held.excludes(goal)}
+    assert sum(training.values()) >= (1 - share) * sum(weight.values()) - 1e-9
+
+    def drawn(goals, items):
+        return sum(w for goal, w in goals.items() if items <= parts(goal).items())
+
+    smaller = {
+        items for goal in weight for n in range(1, max(order, 2)) for items in combinations(parts(goal).items(), n)
+    }
+    for items in smaller - {one.items for one in held.held_out}:
+        assert drawn(training, set(items)) >= keep * drawn(weight, set(items)) - 1e-9, items
+    coverage = Coverage.count(held, weight)
+    assert not coverage.unseen and all(line.shown > 0 for line in coverage.lines)
+
+    matched = [frozenset(goal for goal in weight if one.matches(goal)) for one in held.held_out]
+    assert not any(one <= other for at, one in enumerate(matched) for other in matched[:at] + matched[at + 1 :])
+
+
+def test_another_seed_chooses_otherwise_and_among_limits_the_parts():
+    tables = layouts(0)
+    chosen = {split(tables, seed=seed, among=("verb", "colour")) for seed in range(8)}
+    assert len(chosen) > 1
+    assert {one.names for held in chosen for one in held.held_out} == {("verb", "colour")}
+
+
+def test_what_is_chosen_is_apart_from_training():
+    tables = [[goal for goal in table if goal.verb in ("lift", "touch", "push")] for table in layouts(3)]
+    held = split(tables, order=2, share=0.2)
+    assert faults(held, [goal for table in tables for goal in table], GRAMMAR) == []
+
+
+def test_kinds_take_turns():
+    held = split(layouts(1, count=200), order=2, share=0.3)
+    assert len({one.names for one in held.held_out}) >= 4
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"order": 4}, "order 4; there are 1"),
+        ({"share": 0.0}, "share is 0.0; it must lie between 0 and 1"),
+        ({"keep": float("nan")}, "keep is nan"),
+        ({"among": ("verb", "size")}, f"among verb, size: expected 2 or more of {', '.join(PARTS)}"),
+        ({"among": ("verb",)}, "among verb: expected 2 or more"),
+        ({"share": 0.001}, "no pair of values of verb, .* can be held out of .* goals with share 0.001 and keep 0.5"),
+        ({"among": ("verb", "manner")}, "no pair of values of verb, manner can be held out"),
+    ],
+)
+def test_what_cannot_be_chosen_is_told(options, said):
+    with pytest.raises(UserError, match=said):
+        split(layouts(0), **options)
