@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
-from mmil.contracts import Goal
+from mmil.contracts import Goal, Thing
 from mmil.language.bank import Phrases
-from mmil.language.compositions import PARTS, Compositions, parts
+from mmil.language.compositions import PARTS, Composition, Compositions, parts
 from mmil.language.coverage import Coverage
 from mmil.language.grammar import Grammar
 from mmil.language.leaks import leaks
 from mmil.language.words import content, tokens
 
 Section = Mapping[str, Phrases]
+Things = tuple[Thing, Thing | None]
+Matched = dict[Composition, dict[Goal, None]]  # the goals of each, in order
 
 
 def faults(held: Compositions, goals: Sequence[Goal], grammar: Grammar) -> list[str]:
@@ -22,10 +25,18 @@ def faults(held: Compositions, goals: Sequence[Goal], grammar: Grammar) -> list[
     unknown = list(_unknown(held, goals, grammar))
     if unknown:
         return unknown
-    if not held.of_split(goals, "train"):
+    matched: Matched = {one: {} for one in held.held_out}
+    training: dict[Things, list[Goal]] = defaultdict(list)
+    for goal in goals:
+        found = held.matching(goal)
+        for one in found:
+            matched[one][goal] = None
+        if not found:
+            training[goal.object, goal.target].append(goal)
+    if not training:
         return ["everything is held out: nothing is left to train on"]
-    found = chain(_synonyms(held, grammar), _never_or_implied(held, goals), _said_in_training(held, goals, grammar))
-    return [*found, *Coverage.count(held, goals).unseen]
+    reasons = chain(_synonyms(held, grammar), _never_or_implied(matched), _said_in_training(matched, training, grammar))
+    return [*reasons, *Coverage.count(held, goals).unseen]
 
 
 def _sections(grammar: Grammar) -> dict[str, Section]:
@@ -68,30 +79,28 @@ def _synonyms(held: Compositions, grammar: Grammar) -> Iterator[str]:
                 yield f"{name} {value} and {name} {other} are synonyms in the bank, which calls both {word!r}"
 
 
-def _never_or_implied(held: Compositions, goals: Sequence[Goal]) -> Iterator[str]:
-    matched = {one: {goal for goal in goals if one.matches(goal)} for one in held.held_out}
+def _never_or_implied(matched: Matched) -> Iterator[str]:
     for at, (one, own) in enumerate(matched.items()):
         if not own:
             yield f"{one} can never occur: no goal has all of it"
             continue
         for before, (other, others) in enumerate(matched.items()):
-            if (own < others) or (own == others and before < at):
+            if own.keys() < others.keys() or (own.keys() == others.keys() and before < at):
                 yield f"{one} is implied by {other}: every goal that shows it shows that; leave one of them out"
                 break
 
 
-def _said_in_training(held: Compositions, goals: Sequence[Goal], grammar: Grammar) -> Iterator[str]:
+def _said_in_training(matched: Matched, training: Mapping[Things, Sequence[Goal]], grammar: Grammar) -> Iterator[str]:
     """Sentences of training goals that say, or nearly say, a held-out one of the same things.
 
     Templates do not depend on the things they are filled with, so that one held-out goal stands for its kind.
     """
-    training = held.of_split(goals, "train")
-    for one in held.held_out:
-        for goal in [goal for goal in goals if one.matches(goal)][:1]:
-            twins = [twin for twin in training if (twin.object, twin.target) == (goal.object, goal.target)]
-            said = next(((twin, same) for twin in twins if (same := _same(twin, goal, grammar))), None)
-            if said:
-                yield f"{one} leaks: {goal} is said as {said[0]} is, which is trained ({said[1]})"
+    for one, goals in matched.items():
+        for goal in list(goals)[:1]:
+            for twin in training.get((goal.object, goal.target), ()):
+                if same := _same(twin, goal, grammar):
+                    yield f"{one} leaks: {goal} is said as {twin} is, which is trained ({same})"
+                    break
 
 
 def _same(twin: Goal, goal: Goal, grammar: Grammar) -> str | None:

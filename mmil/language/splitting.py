@@ -61,15 +61,20 @@ class _Choice:
         self.taken: list[Composition] = []
 
     def make(self, rng: np.random.Generator, *, share: float, keep: float) -> None:
-        """Take one of each kind in turn, so that no kind crowds out the others, until nothing more fits."""
+        """Take one of each kind in turn until nothing more fits: several small ones, or else a large one."""
         room = share * sum(self.weight)
+        for most in (room / 3, room):
+            if not self.taken:
+                self._fill(rng, room, most=most, keep=keep)
+
+    def _fill(self, rng: np.random.Generator, room: float, *, most: float, keep: float) -> None:
         for kind in self._in_turn(rng):
             kind.sort(key=lambda one: max(self.lost[part] / self.whole[part] for part in _values(one)))
             while kind:
                 one = kind.pop(0)  # its values have lost least
                 new = self.goals[one] - self.out
                 taken = sum(self.weight[goal] for goal in sorted(new))
-                if new and taken <= room and self._spares(one, new, keep=keep):
+                if new and taken <= min(room, most) and self._spares(one, new, keep=keep):
                     room -= taken
                     break
 
