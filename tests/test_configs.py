@@ -1,5 +1,6 @@
 """Every YAML of configs/ is what its verb accepts: a new part joins by existing, a misspelt key fails at once."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 from mmil.config import parse
 from mmil.contracts import UserError
 from mmil.evaluation.suites import load_suite, suite_names
+from mmil.language.compositions import Compositions
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -36,6 +38,14 @@ def test_every_train_config_parses(path, tmp_path):
 def test_every_recipe_says_what_it_costs_and_gives(path):
     head = path.read_text().splitlines()[:4]
     assert [line.split(":")[0] for line in head] == ["# command", "# hardware", "# result", "# commit"], head
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("compositions/*.yaml")), ids=lambda path: path.stem)
+def test_every_list_of_compositions_loads_with_its_table(path):
+    held = Compositions.load(path)
+    table = json.loads(path.with_suffix(".json").read_text())
+    assert [row["held_out"] for row in table["compositions"]] == held.to_json() and table["reasons"] == []
+    assert all(part["training"] > 0 for row in table["compositions"] for part in row["parts"])
 
 
 @pytest.mark.parametrize("name", suite_names())
