@@ -100,8 +100,9 @@ def splits(
 def _require_free(out: Path, order: Order | None) -> None:
     if order is None or out.suffix != ".yaml":
         raise UserError(f"--out {out} is for what is chosen: give --order too, and a name that ends in .yaml")
-    if out.exists():
-        raise UserError(f"{out} exists; name a new file")
+    for path in (out, out.with_suffix(".json")):
+        if path.exists():
+            raise UserError(f"{path} exists; name a new file")
 
 
 def survey(node: Mapping[str, Any], *, layouts: int, seed: int) -> Layouts:
