@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 import yaml
 
 from mmil.config import build_scene
-from mmil.contracts import Scene, UserError
+from mmil.contracts import Goal, Infeasible, Scene, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.shards import write_atomic
 from mmil.language.apart import faults
@@ -106,26 +107,42 @@ def _require_free(out: Path, order: Order | None) -> None:
 
 
 def survey(node: Mapping[str, Any], *, layouts: int, seed: int) -> Layouts:
-    """The goals that each of so many layouts offers, those that training with this seed meets first."""
+    """What each of so many layouts offers, those that training with this seed meets first, and how likely it is drawn.
+
+    A layout draws a goal of one verb. A scene that draws manners offers each goal in all that it was seen to draw.
+    """
     if layouts < 1:
         raise UserError(f"{layouts} layouts; at least 1 is needed")
     with closing(build_scene(node)) as scene:
-        seeds = progress(range(layouts), "look", total=layouts, unit="layouts")
-        return [_offered(scene, episode_seed(seed, index)) for index in seeds]
+        seeds = progress((episode_seed(seed, i) for i in range(layouts)), "look", total=layouts, unit="layouts")
+        met = [found for one in seeds if (found := _meet(scene, one))]
+    adds = any(drawn not in goals for drawn, goals in met)
+    manners = Counter(drawn.manner for drawn, _ in met) if adds else Counter([None])
+    return [_chances(drawn, goals, manners) for drawn, goals in met]
 
 
-def _offered(scene: Scene, seed: int) -> tuple[Any, ...]:
-    scene.reset(seed)
-    return tuple(scene.goals)
+def _meet(scene: Scene, seed: int) -> tuple[Goal, Sequence[Goal]] | None:
+    """The goal that was drawn and all that are feasible; None for draws that make no scene."""
+    try:
+        return scene.reset(seed).state.goal, tuple(scene.goals)
+    except Infeasible:
+        return None
+
+
+def _chances(drawn: Goal, goals: Sequence[Goal], manners: Counter[str | None]) -> dict[Goal, float]:
+    of_verb = sum(goal.verb == drawn.verb for goal in goals)
+    return {
+        (goal.done(manner) if manner else goal): (goal.verb == drawn.verb) / of_verb * times / manners.total()
+        for goal in goals
+        for manner, times in manners.items()
+    }
 
 
 def _of_layouts(held: Compositions, offered: Layouts, *, then: str) -> Splits:
     drawn = draws(offered)
     coverage = Coverage.count(held, {goal: weight * EPISODES / len(offered) for goal, weight in drawn.items()})
     counted = f"{EPISODES} episodes as {len(offered)} layouts would draw them with nothing held out"
-    reasons = faults(held, list(drawn), Grammar.load())
-    if bare := sum(not held.of_split(goals, "train") for goals in offered):
-        reasons.append(f"{bare} of {len(offered)} layouts offer nothing but what is held out")
+    reasons = dict.fromkeys([*faults(held, list(drawn), Grammar.load()), *coverage.unseen])
     return Splits(held, coverage, counted, tuple(reasons), then)
 
 

@@ -40,9 +40,12 @@ class Suite:
         return trial_seed(self.layouts or self.name, seed, index)
 
     def scene_config(self, config: Mapping[str, Any], *, horizon: int) -> dict[str, Any]:
-        """The scene the data were made in, with this suite's cameras and a trial's time."""
+        """The scene the data were made in, with this suite's cameras and goals and a trial's time."""
         options = {**(config.get("init_args") or {}), "horizon": horizon}
-        options["randomisation"] = {**(options.get("randomisation") or {}), "cameras": self.cameras}
+        randomisation = {**(options.get("randomisation") or {}), "cameras": self.cameras}
+        if self.goals == "held_out" and "held_out" in randomisation:
+            randomisation["held_out"] = []  # layouts are drawn for a verb, and this may be one that training left out
+        options["randomisation"] = randomisation
         return {**config, "init_args": options}
 
 
@@ -84,7 +87,7 @@ def choose(
     `held` is what the data set held out; None where this layout offers no goal of the suite.
     """
     rng = sentence_rng(seed)
-    goal = _goal(suite, rng, drawn=drawn, goals=held.of_split(goals, suite.goals), held=held)
+    goal = _goal(suite, rng, drawn=drawn, goals=goals, held=held)
     if goal is None:
         return None
     if own is not None:
@@ -101,18 +104,34 @@ def _goal(
     suite: Suite, rng: np.random.Generator, *, drawn: Goal, goals: Sequence[Goal], held: Compositions
 ) -> Goal | None:
     """The drawn one; where training leaves it out another, of a verb that is drawn first, or of a composition."""
-    if drawn not in goals or suite.goals == "held_out":
-        kinds: dict[Any, list[Goal]] = {}
-        for goal in goals:
-            for kind in held.matching(goal) or (goal.verb,):
-                kinds.setdefault(kind, []).append(goal)
-        if not kinds:
-            return None
-        drawn = _one_of(_one_of(list(kinds.values()), rng), rng)
+    kinds = _held_out(drawn, goals, held) if suite.goals == "held_out" else _trained(drawn, goals, held)
+    if not kinds:
+        return None
+    if suite.goals == "held_out" or held.excludes(drawn):
+        drawn = _one_of(_one_of(kinds, rng), rng)
     if suite.told == "drawn":
         return drawn
-    others = [goal for goal in goals if goal.object != drawn.object]
+    others = [goal for kind in kinds for goal in kind if goal.object != drawn.object]
     return _one_of(others, rng) if others else None
+
+
+def _held_out(drawn: Goal, goals: Sequence[Goal], held: Compositions) -> list[list[Goal]]:
+    """The goals of each composition that can be asked for here, in its manner if it has one."""
+    manners = [(one, dict(one.items).get("manner", drawn.manner)) for one in held.held_out]
+    kinds = [[told for goal in goals if one.matches(told := _in(goal, manner))] for one, manner in manners]
+    return [kind for kind in kinds if kind]
+
+
+def _trained(drawn: Goal, goals: Sequence[Goal], held: Compositions) -> list[list[Goal]]:
+    """The goals of each verb that training may ask for, in the drawn manner where it may."""
+    every = ([_in(goal, manner) for goal in goals] for manner in (drawn.manner, None))
+    told = next(filter(None, (held.of_split(some, "train") for some in every)), [])
+    return [[goal for goal in told if goal.verb == verb] for verb in dict.fromkeys(goal.verb for goal in told)]
+
+
+def _in(goal: Goal, manner: str | None) -> Goal:
+    """Scenes offer goals without a manner, and each can be asked for in any."""
+    return goal if goal.manner else goal.done(manner)
 
 
 def _one_of(options: Sequence[Any], rng: np.random.Generator) -> Any:

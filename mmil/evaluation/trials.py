@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections import Counter
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mmil import parallel
-from mmil.contracts import Actor, Goal, Outcome, Scene, Spec, State, Trial, UserError
+from mmil.contracts import Actor, Goal, Infeasible, Outcome, Scene, Spec, State, Trial, UserError
 from mmil.data.shards import file_sha256, write_atomic
 from mmil.evaluation.statistics import summarise
 from mmil.evaluation.suites import NOTHING, Suite, choose
@@ -57,15 +58,16 @@ class Stage:
 class _Worker:
     def __init__(self, stage: Stage) -> None:
         self.stage, self.actor, self.grammar = stage, stage.actor(), Grammar.load()
-        self._scenes: dict[str, Scene] = {}
+        self._scenes: dict[tuple[str, str], Scene] = {}
         self._filmed: Counter[tuple[str, Outcome]] = Counter()
 
     def scene(self, suite: Suite) -> Scene:
-        if suite.cameras not in self._scenes:
+        kind = (suite.cameras, suite.goals)
+        if kind not in self._scenes:
             scene = self.stage.scene(suite.scene_config(self.stage.config, horizon=self.stage.horizon))
             scene.spec.require(self.stage.spec, mine="the scene", theirs="the policy's Spec")
-            self._scenes[suite.cameras] = scene
-        return self._scenes[suite.cameras]
+            self._scenes[kind] = scene
+        return self._scenes[kind]
 
     def run(self, request: Request) -> Trial:
         trial = self._play(request)
@@ -104,20 +106,14 @@ class _Worker:
     def _choose(self, request: Request) -> tuple[int, Goal, str]:
         """The seed of the first layout that offers a goal of the suite, that goal, and what is said."""
         suite, scene, stage = request.suite, self.scene(request.suite), self.stage
+        told = {"grammar": self.grammar, "own": stage.own, "held": stage.held}
         for attempt in range(LAYOUTS):
             seed = suite.seed(request.seed, attempt) if attempt else request.seed
-            drawn = scene.reset(seed).state.goal
-            chosen = choose(
-                suite,
-                seed=seed,
-                drawn=drawn,
-                goals=scene.goals,
-                grammar=self.grammar,
-                own=stage.own,
-                held=stage.held,
-            )
-            if chosen:
-                return seed, *chosen
+            with contextlib.suppress(Infeasible):
+                drawn = scene.reset(seed).state.goal
+                chosen = choose(suite, seed=seed, drawn=drawn, goals=scene.goals, **told)
+                if chosen:
+                    return seed, *chosen
         raise UserError(f"{_name(request)}: none of {LAYOUTS} layouts offers a goal of it ({suite.goals})")
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from mmil.language.compositions import PARTS, Composition, Compositions, parts
 from mmil.language.coverage import Coverage
 from mmil.language.grammar import Grammar
 from mmil.language.leaks import leaks
+from mmil.language.templates import said_in, slots
 from mmil.language.words import content, tokens
 
 Section = Mapping[str, Phrases]
@@ -105,8 +106,16 @@ def _said_in_training(matched: Matched, training: Mapping[Things, Sequence[Goal]
 
 def _same(twin: Goal, goal: Goal, grammar: Grammar) -> str | None:
     """A sentence for both. Manners and relations are small words: where they differ, only the very same words leak."""
-    said, own = ([grammar.fill(text, one) for text in grammar.verbs[one.verb].train] for one in (twin, goal))
+    said, own = (_sentences(one, grammar) for one in (twin, goal))
     if (twin.manner, twin.relation) == (goal.manner, goal.relation):
         return next(iter(leaks(said, own)), None)
     known = {tokens(text) for text in said}
     return next((text for text in own if tokens(text) in known), None)
+
+
+def _sentences(goal: Goal, grammar: Grammar) -> list[str]:
+    """The plain words in every template of training."""
+    templates = grammar.verbs[goal.verb].train
+    said = [grammar.fill(text, goal) for text in templates if goal.object.colour or "colour" not in slots(text)]
+    phrases = grammar.manners.get(goal.manner or "")
+    return [said_in(manner, text) for manner in phrases.train for text in said] if phrases else said

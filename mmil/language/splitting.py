@@ -1,13 +1,12 @@
 """Choose what to hold out: combinations of values of which training still sees every part, many times.
 
-What is known of a scene are the goals that each of many layouts offers. A goal weighs as often as it would be drawn: a
-layout draws a verb, then a goal of that verb.
+What is known of a scene are the goals that each of many layouts offers, and the chance that it draws each of them.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ from mmil.contracts import Goal, UserError
 from mmil.language.compositions import PARTS, Composition, Compositions, showing
 
 Order = Literal[1, 2, 3]
-Layouts = Sequence[Sequence[Goal]]
+Layouts = Sequence[Mapping[Goal, float]]  # goal → chance, 0 where it could be told but is not drawn
 OFTEN = 0.02  # of the layouts must offer a combination, or its trials would be looked for too long
 _WHAT = {1: "value", 2: "pair of values", 3: "triple of values"}
 
@@ -121,17 +120,16 @@ def draws(layouts: Layouts) -> dict[Goal, float]:
     """How many of the layouts would draw each goal, where nothing is held out."""
     weights: dict[Goal, float] = defaultdict(float)
     for goals in layouts:
-        counts = Counter(goal.verb for goal in goals)
-        for goal in goals:
-            weights[goal] += 1 / len(counts) / counts[goal.verb]
+        for goal, chance in goals.items():
+            weights[goal] += chance
     return weights
 
 
 def _goals(
-    known: Iterable[Goal], layouts: Layouts, *, order: int, among: Sequence[str]
+    weights: Mapping[Goal, float], layouts: Layouts, *, order: int, among: Sequence[str]
 ) -> dict[Composition, frozenset[int]]:
-    """The goals of everything that could be held out."""
-    shows = {goal: tuple(showing(goal, order, among)) for goal in known}
+    """The goals of everything that could be held out: what layouts offer often and training would draw."""
+    shows = {goal: tuple(showing(goal, order, among)) for goal in weights}
     offered: Counter[Composition] = Counter()
     for goals in layouts:
         offered.update({one for goal in goals for one in shows[goal]})
@@ -139,7 +137,10 @@ def _goals(
     for number, ones in enumerate(shows.values()):
         for one in ones:
             found[one].add(number)
-    return {one: frozenset(goals) for one, goals in found.items() if offered[one] >= OFTEN * len(layouts)}
+    drawn = {one for goal, ones in shows.items() if weights[goal] for one in ones}
+    return {
+        one: frozenset(goals) for one, goals in found.items() if one in drawn and offered[one] >= OFTEN * len(layouts)
+    }
 
 
 def _require(order: int, *, share: float, keep: float, among: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -38,13 +39,30 @@ def test_held_out_goals_are_asked_for_in_their_own_suite_and_nowhere_else():
         if name != "composition":
             assert not any(HELD.excludes(goal) for goal, _ in said(load_suite(name))), name
     for goal, sentence in said(COMPOSITION):
-        assert sentence in GRAMMAR.sentences(goal, "train")
+        assert GRAMMAR.says(sentence, goal, "train")
 
 
 def test_a_suite_may_ask_for_another_held_out_goal():
     told = said(Suite(name="any", goals="held_out", told="other"))
     assert {goal for goal, _ in told} == set(HELD.of_split(EVERY, "held_out"))
     assert set(said(Suite(name="any", goals="held_out", told="other"), goals=EVERY[:1])) == {None}
+
+
+def test_manners_are_asked_for_as_they_were_drawn_unless_they_are_what_is_held_out():
+    slowly = replace(EVERY[1], manner="slowly")
+    held = Compositions.parse([{"verb": "lift", "manner": "gently"}, {"verb": "touch", "colour": "red"}])
+
+    def told(name, drawn):
+        options = {"goals": EVERY, "grammar": GRAMMAR, "held": held}
+        return {choose(load_suite(name), seed=seed, drawn=drawn, **options)[0] for seed in range(60)}
+
+    assert told("seen", slowly) == {slowly}
+    assert {goal.manner for goal in told("wrong", slowly)} == {"slowly"}
+    asked = told("composition", slowly)
+    assert {(goal.verb, goal.manner) for goal in asked} == {("lift", "gently"), ("touch", "slowly")}
+    assert all(held.excludes(goal) for goal in asked)
+    gently = told("seen", replace(EVERY[1], manner="gently"))
+    assert not any(held.excludes(goal) for goal in gently) and {goal.manner for goal in gently} == {"gently"}
 
 
 def test_a_layout_without_such_a_goal_has_no_trial():

@@ -89,5 +89,6 @@ def test_a_verb_that_training_says_in_the_same_words_leaks():
 
 def test_a_manner_that_the_bank_does_not_say_leaks():
     goals = [*GOALS, *(replace(goal, manner="slowly") for goal in GOALS)]
-    (line,) = found({"verb": "lift", "manner": "slowly"}, goals=goals)
+    assert found({"verb": "lift", "manner": "slowly"}, goals=goals) == []
+    (line,) = found({"verb": "lift", "manner": "slowly"}, goals=goals, grammar=replace(GRAMMAR, manners={}))
     assert "slowly lift red cube is said as lift red cube is" in line
