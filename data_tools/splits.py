@@ -117,7 +117,7 @@ def survey(node: Mapping[str, Any], *, layouts: int, seed: int) -> Layouts:
         seeds = progress((episode_seed(seed, i) for i in range(layouts)), "look", total=layouts, unit="layouts")
         met = [found for one in seeds if (found := _meet(scene, one))]
     adds = any(drawn not in goals for drawn, goals in met)
-    manners = Counter(drawn.manner for drawn, _ in met) if adds else Counter([None])
+    manners: Counter[str | None] = Counter(drawn.manner if adds else None for drawn, _ in met)
     return [_chances(drawn, goals, manners) for drawn, goals in met]
 
 

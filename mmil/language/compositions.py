@@ -56,7 +56,7 @@ class Composition:
 
     @property
     def values(self) -> str:
-        return "+".join(value for _, value in self.items)
+        return "+".join(f"target {value}" if name.startswith("target_") else value for name, value in self.items)
 
     def matches(self, goal: Goal) -> bool:
         return parts(goal).items() >= set(self.items)

@@ -17,6 +17,8 @@ from mmil.language.compositions import PARTS, Composition, Compositions, showing
 Order = Literal[1, 2, 3]
 Layouts = Sequence[Mapping[Goal, float]]  # goal → chance, 0 where it could be told but is not drawn
 OFTEN = 0.02  # of the layouts must offer a combination, or its trials would be looked for too long
+DRAWN = 0.001  # of training must be of a combination, or holding it out says little
+SEEN = 0.003  # of training must still show each smaller combination of what is held out: 3 of 1000 episodes
 _WHAT = {1: "value", 2: "pair of values", 3: "triple of values"}
 
 
@@ -32,7 +34,8 @@ def split(
     """Combinations of `order` values that together take at most `share` of what training would draw.
 
     keep: of how often training drew any smaller combination (any value, for triples any pair), the share that it still
-    draws. among: the parts that are combined. The same arguments give the same answer.
+    draws, and that is SEEN of all its draws or more. among: the parts that are combined. The same arguments give the
+    same answer.
     """
     _require(order, share=share, keep=keep, among=among)
     choice = _Choice(layouts, order=order, among=among)
@@ -52,7 +55,8 @@ class _Choice:
         self.weights = draws(layouts)
         orders = range(1, max(order, 2))  # of the smaller combinations; beside a single value, of the other values
         self.smaller = [[one for n in orders for one in showing(goal, n)] for goal in self.weights]
-        self.weight = list(self.weights.values())
+        total = sum(self.weights.values()) or 1.0
+        self.weight = [weight / total for weight in self.weights.values()]
         self.whole = self._weigh(range(len(self.weight)))
         self.lost: dict[Composition, float] = dict.fromkeys(self.whole, 0.0)
         self.goals = _goals(self.weights, layouts, order=order, among=among)
@@ -61,26 +65,27 @@ class _Choice:
 
     def make(self, rng: np.random.Generator, *, share: float, keep: float) -> None:
         """Take one of each kind in turn until nothing more fits: several small ones, or else a large one."""
-        room = share * sum(self.weight)
-        for most in (room / 3, room):
+        for most in (share / 3, share):
             if not self.taken:
-                self._fill(rng, room, most=most, keep=keep)
+                self._fill(rng, share, most=most, keep=keep)
 
     def _fill(self, rng: np.random.Generator, room: float, *, most: float, keep: float) -> None:
-        for kind in self._in_turn(rng):
+        for kind in self._in_turn(rng, keep=keep):
             kind.sort(key=lambda one: max(self.lost[part] / self.whole[part] for part in _values(one)))
             while kind:
                 one = kind.pop(0)  # its values have lost least
                 new = self.goals[one] - self.out
-                taken = sum(self.weight[goal] for goal in sorted(new))
+                taken = self._share(new)
                 if new and taken <= min(room, most) and self._spares(one, new, keep=keep):
                     room -= taken
                     break
 
-    def _in_turn(self, rng: np.random.Generator) -> Iterator[list[Composition]]:
+    def _in_turn(self, rng: np.random.Generator, *, keep: float) -> Iterator[list[Composition]]:
         kinds: dict[tuple[str, ...], list[Composition]] = defaultdict(list)
         for one in sorted(self.goals):
-            kinds[one.names].append(one)
+            seen = all(keep * self.whole.get(part, 0.0) >= SEEN for part in one.smaller())
+            if seen and self._share(self.goals[one]) >= DRAWN:
+                kinds[one.names].append(one)
         first = sorted(kinds, key=lambda names: [PARTS.index(name) for name in names])  # those with a verb
         waiting = [[kinds[names][i] for i in rng.permutation(len(kinds[names]))] for names in first]
         while waiting:
@@ -104,6 +109,9 @@ class _Choice:
         self.taken.append(one)
         return True
 
+    def _share(self, goals: Iterable[int]) -> float:
+        return sum(self.weight[goal] for goal in sorted(goals))
+
     def _weigh(self, goals: Iterable[int]) -> dict[Composition, float]:
         weighed: dict[Composition, float] = defaultdict(float)
         for goal in goals:
@@ -126,10 +134,10 @@ def draws(layouts: Layouts) -> dict[Goal, float]:
 
 
 def _goals(
-    weights: Mapping[Goal, float], layouts: Layouts, *, order: int, among: Sequence[str]
+    known: Iterable[Goal], layouts: Layouts, *, order: int, among: Sequence[str]
 ) -> dict[Composition, frozenset[int]]:
-    """The goals of everything that could be held out: what layouts offer often and training would draw."""
-    shows = {goal: tuple(showing(goal, order, among)) for goal in weights}
+    """The goals of everything that layouts offer often enough to be found in trials."""
+    shows = {goal: tuple(showing(goal, order, among)) for goal in known}
     offered: Counter[Composition] = Counter()
     for goals in layouts:
         offered.update({one for goal in goals for one in shows[goal]})
@@ -137,10 +145,7 @@ def _goals(
     for number, ones in enumerate(shows.values()):
         for one in ones:
             found[one].add(number)
-    drawn = {one for goal, ones in shows.items() if weights[goal] for one in ones}
-    return {
-        one: frozenset(goals) for one, goals in found.items() if one in drawn and offered[one] >= OFTEN * len(layouts)
-    }
+    return {one: frozenset(goals) for one, goals in found.items() if offered[one] >= OFTEN * len(layouts)}
 
 
 def _require(order: int, *, share: float, keep: float, among: Sequence[str]) -> None:
