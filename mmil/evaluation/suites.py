@@ -72,6 +72,13 @@ def load_suite(name: str) -> Suite:
         raise UserError(f"configs/evaluate/{name}.yaml: {error}") from None
 
 
+def aim(suite: Suite, *, seed: int, held: Compositions) -> Compositions:
+    """What a trial is to show: of held-out compositions one, or those that most layouts offer would be most trials."""
+    if suite.goals != "held_out" or not held:
+        return held
+    return Compositions((_one_of(held.held_out, sentence_rng(seed)),))
+
+
 def choose(
     suite: Suite,
     *,

@@ -18,7 +18,7 @@ from mmil import parallel
 from mmil.contracts import Actor, Goal, Infeasible, Outcome, Scene, Spec, State, Trial, UserError
 from mmil.data.shards import file_sha256, write_atomic
 from mmil.evaluation.statistics import summarise
-from mmil.evaluation.suites import NOTHING, Suite, choose
+from mmil.evaluation.suites import NOTHING, Suite, aim, choose
 from mmil.evaluation.video import write_video
 from mmil.language.compositions import Compositions
 from mmil.language.grammar import Grammar
@@ -106,14 +106,15 @@ class _Worker:
     def _choose(self, request: Request) -> tuple[int, Goal, str]:
         """The seed of the first layout that offers a goal of the suite, that goal, and what is said."""
         suite, scene, stage = request.suite, self.scene(request.suite), self.stage
-        told = {"grammar": self.grammar, "own": stage.own, "held": stage.held}
-        for attempt in range(LAYOUTS):
-            seed = suite.seed(request.seed, attempt) if attempt else request.seed
-            with contextlib.suppress(Infeasible):
-                drawn = scene.reset(seed).state.goal
-                chosen = choose(suite, seed=seed, drawn=drawn, goals=scene.goals, **told)
-                if chosen:
-                    return seed, *chosen
+        for held in dict.fromkeys((aim(suite, seed=request.seed, held=stage.held), stage.held)):
+            told = {"grammar": self.grammar, "own": stage.own, "held": held}
+            for attempt in range(LAYOUTS):
+                seed = suite.seed(request.seed, attempt) if attempt else request.seed
+                with contextlib.suppress(Infeasible):
+                    drawn = scene.reset(seed).state.goal
+                    chosen = choose(suite, seed=seed, drawn=drawn, goals=scene.goals, **told)
+                    if chosen:
+                        return seed, *chosen
         raise UserError(f"{_name(request)}: none of {LAYOUTS} layouts offers a goal of it ({suite.goals})")
 
     def close(self) -> None:

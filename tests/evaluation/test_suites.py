@@ -12,7 +12,7 @@ import pytest
 from mmil.contracts import Trial, UserError
 from mmil.evaluation import evaluate as verb
 from mmil.evaluation import suites
-from mmil.evaluation.suites import Suite, choose, load_suite, suite_names
+from mmil.evaluation.suites import Suite, aim, choose, load_suite, suite_names
 from mmil.evaluation.trials import Stage, evaluate_suites
 from mmil.language.compositions import Compositions
 from mmil.language.grammar import Grammar
@@ -71,6 +71,12 @@ def test_a_layout_without_such_a_goal_has_no_trial():
     assert {goal for goal, _ in said(load_suite("seen"), held=Compositions())} == {EVERY[0]}
 
 
+def test_each_composition_is_aimed_at_as_often():
+    aims = Counter(aim(COMPOSITION, seed=seed, held=HELD) for seed in range(1, 401, 2))
+    assert {one for held in aims for one in held.held_out} == set(HELD.held_out) and min(aims.values()) > 80
+    assert aim(load_suite("seen"), seed=1, held=HELD) == HELD and not aim(COMPOSITION, seed=1, held=Compositions())
+
+
 def trials(folder, *, count, names=("seen", "composition"), held=ONE):
     options = {"randomisation": {"held_out": ONE.to_json()}}
     stage = Stage(
@@ -102,6 +108,13 @@ def test_trials_go_on_to_the_first_layout_that_offers_a_goal(tmp_path):
     assert [(t.seed, t.goal, t.instruction) for t in again] == [
         (t.seed, t.goal, t.instruction) for t in done["composition"][:4]
     ]
+
+
+def test_a_composition_that_is_not_found_leaves_its_trials_to_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmil.evaluation.trials.LAYOUTS", 9)
+    held = Compositions.parse([*ONE.to_json(), {"verb": "push"}])
+    done = trials(tmp_path, count=6, names=["composition"], held=held)["composition"]
+    assert {str(trial.goal) for trial in done} == {"lift red cube"}
 
 
 def test_a_composition_that_no_layout_offers_is_told(tmp_path, monkeypatch):
