@@ -83,7 +83,7 @@ def _synonyms(held: Compositions, grammar: Grammar) -> Iterator[str]:
 def _never_or_implied(matched: Matched) -> Iterator[str]:
     for at, (one, own) in enumerate(matched.items()):
         if not own:
-            yield f"{one} can never occur: no goal has all of it"
+            yield f"{one} does not occur: no goal that was met has all of it"
             continue
         for before, (other, others) in enumerate(matched.items()):
             if own.keys() < others.keys() or (own.keys() == others.keys() and before < at):
