@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +108,12 @@ class _Worker:
         """The seed of the first layout that offers a goal of the suite, that goal, and what is said."""
         suite, scene, stage = request.suite, self.scene(request.suite), self.stage
         for held in dict.fromkeys((aim(suite, seed=request.seed, held=stage.held), stage.held)):
-            told = {"grammar": self.grammar, "own": stage.own, "held": held}
+            choice = partial(choose, suite, grammar=self.grammar, own=stage.own, held=held)
             for attempt in range(LAYOUTS):
                 seed = suite.seed(request.seed, attempt) if attempt else request.seed
                 with contextlib.suppress(Infeasible):
                     drawn = scene.reset(seed).state.goal
-                    chosen = choose(suite, seed=seed, drawn=drawn, goals=scene.goals, **told)
+                    chosen = choice(seed=seed, drawn=drawn, goals=scene.goals)
                     if chosen:
                         return seed, *chosen
         raise UserError(f"{_name(request)}: none of {LAYOUTS} layouts offers a goal of it ({suite.goals})")

@@ -44,7 +44,10 @@ def test_pairs_whose_parts_stay_are_fine(items):
         ([{"manner": "slowly"}], "no manner slowly can be asked for; there are none"),
         ([{"shape": "box", "colour": "red"}], "shape box is another word for cube: hold out shape cube"),
         ([{"colour": "Scarlet"}], "colour Scarlet is another word for red: hold out colour red"),
-        ([{"verb": "lift", "relation": "left"}], "verb lift, relation left does not occur: no goal that was met has all of it"),
+        (
+            [{"verb": "lift", "relation": "left"}],
+            "verb lift, relation left does not occur: no goal that was met has all of it",
+        ),
         ([{"verb": "push", "relation": "left"}], "relation left is never seen in training, though verb push, relation"),
         (
             [{"relation": "left", "colour": "red"}, {"verb": "push", "colour": "red"}],
