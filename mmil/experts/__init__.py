@@ -4,6 +4,7 @@ from mmil.experts.carry import Insert, Place, Put, Stack
 from mmil.experts.disturbed import Disturbed
 from mmil.experts.drawer import Close, Open
 from mmil.experts.lift import Lift
+from mmil.experts.mannered import Mannered
 from mmil.experts.press import Press
 from mmil.experts.push import Push
 from mmil.experts.skilled import Skilled
@@ -15,6 +16,7 @@ __all__ = [
     "Disturbed",
     "Insert",
     "Lift",
+    "Mannered",
     "Open",
     "Place",
     "Press",

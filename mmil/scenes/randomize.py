@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mmil.contracts import Goal, Thing
+from mmil.contracts import Goal, Infeasible, Thing
+from mmil.language.compositions import Compositions
 from mmil.scenes.cameras import NOMINAL, SIDE, Band, draw_standing, draw_wrist
 from mmil.scenes.fixtures import Fixture
 from mmil.scenes.layout import Needs, draw_layout
@@ -37,9 +38,15 @@ class Randomisation:
     cameras: Band = "train"
     only: Sequence[str] = ()
     values: Mapping[str, float] = field(default_factory=dict)
+    held_out: Sequence[Mapping[str, str]] = ()
 
     def __post_init__(self) -> None:
         assert self.bands  # a misspelt name is told now
+        assert self.held is not None
+
+    @cached_property
+    def held(self) -> Compositions:
+        return Compositions.parse(self.held_out)
 
     @cached_property
     def bands(self) -> Bands:
@@ -89,14 +96,18 @@ class Randomisation:
         manners: chance that it is to be reached in a manner.
         """
         rng = _streams(seed)
+        manner = None
+        if rng["manner"].random() < manners:
+            manner = MANNERS[rng["manner"].integers(len(MANNERS))]
+        told = self.held.of_split([goal.done(manner) for goal in goals], "train")
+        told = told or self.held.of_split(goals, "train")
+        if not told:
+            raise Infeasible(f"seed {seed} leaves nothing but what is held out")
         drawn = _verb(rng["goal"], skills)
-        verbs = sorted({goal.verb for goal in goals})
+        verbs = sorted({goal.verb for goal in told})
         verb = drawn.verb if drawn and drawn.verb in verbs else verbs[rng["goal"].integers(len(verbs))]
-        of_verb = [goal for goal in goals if goal.verb == verb]
-        goal = of_verb[rng["goal"].integers(len(of_verb))]
-        if rng["manner"].random() >= manners:
-            return goal
-        return goal.done(MANNERS[rng["manner"].integers(len(MANNERS))])
+        of_verb = [goal for goal in told if goal.verb == verb]
+        return of_verb[rng["goal"].integers(len(of_verb))]
 
     def _cameras(self, rng: Mapping[str, np.random.Generator]) -> dict[str, Any]:
         bands, band = self.bands, self.cameras

@@ -1,6 +1,7 @@
 """Counting successes: known values, closed forms, and an independent implementation."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def test_summary_goes_through_json_and_agrees_with_wilson():
     expected, wrong = wilson(17, 20), wilson(2, 20)
     assert (summary["suite"], summary["n"], summary["successes"]) == ("seen", 20, 17)
     assert (summary["rate"], summary["low"], summary["high"]) == (expected.rate, expected.low, expected.high)
-    assert summary["outcomes"] == {"success": 17, "wrong_object": 2, "dropped": 0, "missed": 0, "timeout": 1}
+    assert Counter(summary["outcomes"]) == Counter(success=17, wrong_object=2, timeout=1)
     assert summary["wrong_object"] == {"n": 20, "count": 2, "rate": 0.1, "low": wrong.low, "high": wrong.high}
     assert summary["mean_steps"] == 39.5 and summary["seed"] == 3 and summary["scene"] == {"name": "toy"}
 

@@ -1,0 +1,46 @@
+"""An expert that minds how: slowly, gently or quickly, as the goal asks for, and at an even pace where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mmil.contracts import Actor, Observation, State
+
+PACES: Mapping[str | None, float] = {None: 0.6, "slowly": 0.25, "gently": 0.3, "quickly": 1.0}  # of the longest step
+TOUCHING, NEAR = 0.05, 0.05  # of the longest step, of a gentle hand about to touch; from where on it slows down [m]
+
+
+class Mannered(Actor):
+    """Any actor with its steps cut to a pace; where it goes is left alone, so that labels stay those of an expert."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+
+    def reset(self, seed: int) -> None:
+        self.actor.reset(seed)
+
+    def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
+        assert state is not None, "an expert reads privileged state"
+        action = self.actor.act(observation, state).copy()
+        pace = PACES[state.goal.manner]
+        if state.goal.manner == "gently":
+            pace = TOUCHING + (pace - TOUCHING) * min(1.0, _gap(state) / NEAR)
+        step = float(np.linalg.norm(action[:3]))
+        action[:3] *= min(1.0, pace / max(step, 1e-9))
+        return action
+
+
+def _gap(state: State) -> float:
+    """[m], 0 or more: from the finger tips, or what they hold, down to what is under them."""
+    low = state.eef_position[2]
+    for body in state.bodies:
+        if body.held:
+            low = min(low, body.position[2] - body.half_height)
+    top = state.table_height
+    for body in state.bodies:
+        beside = np.linalg.norm((body.position - state.eef_position)[:2]) < max(body.half_size[:2]) + NEAR
+        if beside and not body.held:
+            top = max(top, body.position[2] + body.half_height)
+    return max(0.0, float(low - top))
