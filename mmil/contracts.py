@@ -217,6 +217,7 @@ class State:
     gripper_command: float  # last commanded: −1 open, +1 closed
     table_height: float  # [m]
     force: np.ndarray = field(default_factory=lambda: np.zeros(3))  # float64 (3,) [N], world: on the hand, tared
+    contact: float = 0.0  # [N], highest of the last control step: on the hand and what it holds, a squeeze apart
     taken: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))  # (n, 4) x, y, radius, height [m] of fixtures
 
     @property
@@ -373,6 +374,11 @@ class Scene(ABC):
 
 class Actor(ABC):
     """Anything that drives a scene: an expert, a policy's runner, a person, a mixture of them."""
+
+    @property
+    def quality(self) -> str:
+        """Of this episode's demonstration, as far as it is meant: "expert", "sloppy" or "failing"."""
+        return "expert"
 
     @abstractmethod
     def reset(self, seed: int) -> None:

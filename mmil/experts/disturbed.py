@@ -20,6 +20,10 @@ class Disturbed(Actor):
     ) -> None:
         self.actor, self.sway, self.push, self.miss, self.longest = actor, sway, push, miss, longest
 
+    @property
+    def quality(self) -> str:
+        return self.actor.quality
+
     def reset(self, seed: int) -> None:
         self.actor.reset(seed)
         self._rng = np.random.default_rng([seed, 1])

@@ -9,7 +9,8 @@ import numpy as np
 from mmil.contracts import Actor, Observation, State
 
 PACES: Mapping[str | None, float] = {None: 0.6, "slowly": 0.25, "gently": 0.3, "quickly": 1.0}  # of the longest step
-TOUCHING, NEAR = 0.05, 0.05  # of the longest step, of a gentle hand about to touch; from where on it slows down [m]
+# of the longest step: a gentle hand that comes down, or sideways to what it is to move; from where on it slows [m]
+DOWN, BESIDE, NEAR = 0.05, 0.12, 0.04
 
 
 class Mannered(Actor):
@@ -25,14 +26,30 @@ class Mannered(Actor):
         assert state is not None, "an expert reads privileged state"
         action = self.actor.act(observation, state).copy()
         pace = PACES[state.goal.manner]
-        if state.goal.manner == "gently":
-            pace = TOUCHING + (pace - TOUCHING) * min(1.0, _gap(state) / NEAR)
+        gentle = state.goal.manner == "gently"
+        if gentle:
+            pace = _slowed(pace, BESIDE, _beside(state))
         step = float(np.linalg.norm(action[:3]))
         action[:3] *= min(1.0, pace / max(step, 1e-9))
+        if gentle:
+            action[2] = max(action[2], -_slowed(pace, DOWN, _under(state)))
         return action
 
 
-def _gap(state: State) -> float:
+def _slowed(pace: float, least: float, gap: float) -> float:
+    return least + max(0.0, pace - least) * min(1.0, gap / NEAR)
+
+
+def _beside(state: State) -> float:
+    """[m], 0 or more: from the finger tips sideways to the goal's object, where they are low enough to meet it."""
+    body = state.body(state.goal.object)
+    if body.held or state.eef_position[2] > body.position[2] + body.half_height:
+        return NEAR
+    distance = np.linalg.norm((body.position - state.eef_position)[:2]) - max(body.half_size[:2])
+    return max(0.0, float(distance))
+
+
+def _under(state: State) -> float:
     """[m], 0 or more: from the finger tips, or what they hold, down to what is under them."""
     low = state.eef_position[2]
     for body in state.bodies:

@@ -9,10 +9,12 @@ from mmil.experts.motion import CLOSED, move
 
 FUNNEL, STEEP, HOVER = 0.020, 2.0, 0.07  # [m], as in grasp.take
 WANTED = 8.0  # [N], down on the table
-COMPLIANCE = 0.0012  # [m/N], further down for what is missing of it
-TOUCHING = 0.012  # [m], of the finger tips over the table: from here on forces say how high they are
-STRIDE = 0.02  # [m], of a wiping step
-SLOW, NEAR = 0.5, 0.04  # of a full step, close over the table [m]
+LEAN, COMPLIANCE = -0.010, 0.0004  # [m], into the table for about that force; and for each newton that is missing [m/N]
+MOST, LEAST = -0.016, -0.002  # [m], into the table
+FELT = 1.0  # [N]: the table
+LOW, NEAR = 0.016, 0.035  # [m], over the table: where it may be met, and where the hand slows down
+LANDING, EASING = 0.0025, 0.010  # [m], of a step down there
+STRIDE = 0.016  # [m], of a wiping step
 
 
 class Wipe(Actor):
@@ -28,9 +30,14 @@ class Wipe(Actor):
         offsets = left[:, :2] - state.eef_position[:2]
         offset = np.append(offsets[np.argmin(np.linalg.norm(offsets, axis=1))], 0.0)
         sideways, height = float(np.linalg.norm(offset)), state.eef_position[2] - state.table_height
-        if sideways < 2.5 * FUNNEL and height < 2 * TOUCHING:
+        if sideways > 2.5 * FUNNEL or height > LOW:
+            offset[2] = min(HOVER, STEEP * max(0.0, sideways - FUNNEL)) + 0.5 * LOW - height
+            if height < NEAR:
+                offset[2] = max(offset[2], -EASING)
+        elif state.force[2] < FELT:
+            offset *= 0.3
+            offset[2] = -LANDING
+        else:
             offset *= min(1.0, STRIDE / max(sideways, 1e-9))
-            offset[2] = np.clip(COMPLIANCE * (state.force[2] - WANTED), -0.012, 0.012)
-            return move(state, offset, yaw=None, gripper=CLOSED)
-        offset[2] = min(HOVER, STEEP * max(0.0, sideways - FUNNEL)) + TOUCHING - height
-        return move(state, offset, yaw=None, gripper=CLOSED, gain=SLOW if height < NEAR else 1.0)
+            offset[2] = np.clip(LEAN + COMPLIANCE * (state.force[2] - WANTED), MOST, LEAST)
+        return move(state, offset, yaw=None, gripper=CLOSED)

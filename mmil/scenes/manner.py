@@ -27,7 +27,7 @@ class Course:
 
     def add(self, state: State) -> None:
         self._way += float(np.linalg.norm(state.eef_position - self._last))
-        self._peak = max(self._peak, float(np.linalg.norm(state.force)))
+        self._peak = max(self._peak, state.contact)
         self._last = state.eef_position
         self._steps += 1
 

@@ -96,11 +96,10 @@ class Randomisation:
         manners: chance that it is to be reached in a manner.
         """
         rng = _streams(seed)
-        manner = None
-        if rng["manner"].random() < manners:
-            manner = MANNERS[rng["manner"].integers(len(MANNERS))]
-        told = self.held.of_split([goal.done(manner) for goal in goals], "train")
-        told = told or self.held.of_split(goals, "train")
+        known = {skill.verb: skill.manners for skill in skills}
+        drawn_manner = MANNERS[rng["manner"].integers(len(MANNERS))] if rng["manner"].random() < manners else None
+        in_manner = [goal.done(drawn_manner if drawn_manner in known.get(goal.verb, ()) else None) for goal in goals]
+        told = self.held.of_split(in_manner, "train") or self.held.of_split(goals, "train")
         if not told:
             raise Infeasible(f"seed {seed} leaves nothing but what is held out")
         drawn = _verb(rng["goal"], skills)

@@ -29,7 +29,7 @@ from mmil.scenes.dressing import CAMERAS, Dressing, Parts
 from mmil.scenes.fixtures import KINDS, Fixture
 from mmil.scenes.judge import Judge
 from mmil.scenes.layout import TALL
-from mmil.scenes.randomize import MANNERS, Randomisation
+from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
 from mmil.scenes.sensors import Sensors
 from mmil.scenes.skills import Lift, Skill
@@ -160,8 +160,11 @@ class Tabletop(Scene):
         return self._begin()
 
     def tell(self, goal: Goal, instruction: str) -> Step:
-        if goal.done(None) not in self.goals or goal.manner not in (None, *MANNERS):
+        if goal.done(None) not in self.goals:
             raise UserError(f"goal {goal!s} is not feasible here; there are: {', '.join(map(str, self.goals))}")
+        if goal.manner not in (None, *self._skills[goal.verb].manners):
+            known = ", ".join(self._skills[goal.verb].manners)
+            raise UserError(f"{goal.verb} cannot be done {goal.manner!r}; it can be done {known}, or in no manner")
         if self._elapsed:
             raise UserError(f"a scene is told its goal before the first step, not after step {self._elapsed}")
         self._goal, self._instruction = goal, instruction
@@ -296,6 +299,8 @@ class Tabletop(Scene):
         data, fingers = self._data, self._data.qpos[self._parts.finger_qpos]
         touched = self._touched()
         things = tuple(self._body(slot, touched) for slot in range(self._things))
+        for slot, thing in enumerate(things):
+            self._world.hand[list(self._parts.geoms[slot].values())] = thing.held
         stands = tuple(
             self._furniture[item["fixture"]].body(thing, item, touched)
             for item, thing in zip(self._draws["fixtures"], self._present[self._things :], strict=True)
@@ -309,6 +314,7 @@ class Tabletop(Scene):
             gripper_command=self._command,
             table_height=float(TABLE_TOP[2]),
             force=self._force(),
+            contact=self._world.contact,
             taken=self._taken,
         )
 

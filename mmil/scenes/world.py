@@ -93,6 +93,7 @@ class TabletopWorld(ManipulationEnv):
     ) -> None:
         self._stock_control = stock_control
         self.shapes, self.fixtures, self._textures = tuple(shapes), tuple(fixtures), textures
+        self.contact = 0.0  # [N], highest in the last control step: the world's push against the hand and what it holds
         self.stiffness = 1.0  # of the arm, of the pinned controller's
         self._slot_names = [f"slot{i}" for i in range(slots)]
         self._processors = processors
@@ -142,6 +143,9 @@ class TabletopWorld(ManipulationEnv):
             model.sensor_adr[model.sensor_name2id(gripper.important_sensors[name])]
             for name in ("force_ee", "torque_ee")
         )
+        self.hand = np.zeros(model.ngeom, bool)  # which geoms are the hand, or held by it
+        for geom in range(model.ngeom):
+            self.hand[geom] = (model.geom_id2name(geom) or "").startswith(gripper.naming_prefix)
         self._substeps = round(self.control_timestep / self.model_timestep)
 
     def _reset_internal(self) -> None:
@@ -154,6 +158,7 @@ class TabletopWorld(ManipulationEnv):
         """One control step: robosuite takes the action and drives the first substep, ArmControl the others."""
         model, data = self.sim.model._model, self.sim.data._data
         every = self._substeps // READINGS
+        self.contact = 0.0
         for substep in range(1, self._substeps + 1):
             mujoco.mj_step1(model, data)
             if substep == 1 or self._stock_control:
@@ -165,11 +170,24 @@ class TabletopWorld(ManipulationEnv):
                 row[:3] = data.sensordata[self._force : self._force + 3]
                 row[3:] = data.sensordata[self._torque : self._torque + 3]
             mujoco.mj_step2(model, data)
+            if substep % every == 0:
+                self.contact = max(self.contact, self._net_contact())
         # what is seen and told is the state that is stored, not the one a substep before
         mujoco.mj_kinematics(model, data)
         mujoco.mj_camlight(model, data)
         self.timestep += 1
         self.cur_time += self.control_timestep
+
+    def _net_contact(self) -> float:
+        """[N] of the contacts between the hand, with what it holds, and all else: a squeeze cancels out."""
+        model, data = self.sim.model._model, self.sim.data._data
+        mine = self.hand[data.contact.geom]  # (contacts, 2)
+        total, force = np.zeros(3), np.zeros(6)
+        for i in np.flatnonzero(mine[:, 0] != mine[:, 1]):
+            mujoco.mj_contactForce(model, data, int(i), force)
+            push = data.contact.frame[i].reshape(3, 3).T @ force[:3]  # on the second geom
+            total += push if mine[i, 1] else -push
+        return float(np.linalg.norm(total))
 
     def reward(self, action: np.ndarray | None = None) -> float:
         return 0.0  # the scene judges, from privileged state

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmil.contracts import Goal, State
-from mmil.scenes.skills.skill import Skill, furniture
+from mmil.scenes.skills.skill import UNGENTLE, Skill, furniture
 
 OPENED, SHUT = 0.055, 0.012  # [m], how far it is open
 
@@ -14,6 +14,7 @@ class Open(Skill):
     """A drawer that is shut, pulled open."""
 
     verb, fixtures = "open", ("drawer",)
+    manners = UNGENTLE
 
     def goals(self, start: State) -> Sequence[Goal]:
         return [Goal(self.verb, body.thing) for body in furniture(start, self.fixtures) if body.value < SHUT]

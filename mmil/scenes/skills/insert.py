@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmil.contracts import Goal, State
-from mmil.scenes.skills.skill import Skill, furniture, let_go, things
+from mmil.scenes.skills.skill import UNGENTLE, Skill, furniture, let_go, things
 
 DEEP = 0.015  # [m], its lower end over the table at most
 CENTRED = 0.010  # [m], of the hole
@@ -17,6 +17,7 @@ class Insert(Skill):
     """A peg that stands in a socket, let go."""
 
     verb, grasps, fixtures, shapes = "insert", True, ("socket",), ("peg",)
+    manners = UNGENTLE
 
     def goals(self, start: State) -> Sequence[Goal]:
         pegs = [body for body in things(start) if body.thing.shape in self.shapes]

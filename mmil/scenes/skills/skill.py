@@ -10,6 +10,7 @@ import numpy as np
 from mmil.contracts import Body, Goal, State
 
 HELD_STEPS = 3  # control steps a goal must stay reached
+UNGENTLE = ("slowly", "quickly")  # manners where force is what it takes
 TABLE = ((-0.17, 0.17), (-0.27, 0.27))  # [m], x and y of where a thing may be put down
 HAND = 0.085  # [m], around the middle of a place that a hand needs to put a thing there
 
@@ -21,6 +22,7 @@ class Skill(ABC):
     grasps: bool = False  # whether a hand that closes on nothing has missed
     fixtures: Sequence[str] = ()  # kinds, one of which it needs
     shapes: Sequence[str] = ()  # of which it needs one
+    manners: Sequence[str] = ("slowly", "gently", "quickly")  # that it can be asked for in
 
     @abstractmethod
     def goals(self, start: State) -> Sequence[Goal]:

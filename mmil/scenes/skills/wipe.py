@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmil.contracts import Goal, State
-from mmil.scenes.skills.skill import Skill, furniture
+from mmil.scenes.skills.skill import UNGENTLE, Skill, furniture
 
 HARDEST = 60.0  # [N]: more would hurt the table
 
@@ -14,6 +14,7 @@ class Wipe(Skill):
     """A spot, every stain of which was rubbed off."""
 
     verb, fixtures = "wipe", ("spot",)
+    manners = UNGENTLE
 
     def goals(self, start: State) -> Sequence[Goal]:
         return [Goal(self.verb, body.thing) for body in furniture(start, self.fixtures)]
