@@ -11,7 +11,7 @@ from mmil.contracts import Actor, Observation, State, UserError
 from mmil.experts.disturbed import Disturbed
 
 QUALITIES = ("expert", "sloppy", "failing")
-SLOPPY = {"sway": 0.35, "push": 0.05, "miss": 0.02, "longest": 8}
+SLOPPY = {"sway": 0.15, "push": 0.03, "miss": 0.02, "longest": 7}
 ASTRAY = (0.035, 0.060)  # [m], how far beside the thing a failing one aims
 
 
