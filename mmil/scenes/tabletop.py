@@ -246,11 +246,12 @@ class Tabletop(Scene):
         """What fingers on the table do to fixtures that remember it."""
         if not self._draws["fixtures"]:
             return
-        pairs, top, tips = self._data.contact.geom, self._parts.top, self._parts.tips
-        rubbing = (pairs == top).any(axis=1) & np.isin(pairs, tips).any(axis=1)
+        pairs, present = self._data.contact.geom, [self._furniture[item["fixture"]] for item in self._draws["fixtures"]]
+        table = [self._parts.top, *(geom for fixture in present for geom in fixture.surface)]
+        rubbing = np.isin(pairs, table).any(axis=1) & np.isin(pairs, self._parts.tips).any(axis=1)
         touched = self._data.contact.pos[rubbing]
-        for item in self._draws["fixtures"]:
-            self._furniture[item["fixture"]].advance(touched)
+        for fixture in present:
+            fixture.advance(touched)
 
     def _begin(self) -> Step:
         self._judge = Judge(self._skills[self._goal.verb], self._goal, self._goals, self._start)
