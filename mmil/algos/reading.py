@@ -14,15 +14,15 @@ from torch import nn
 
 from mmil.contracts import Goal
 
-ASPECTS = ("verb", "relation", "shape", "colour")
+ASPECTS = ("verb", "manner", "relation", "shape", "colour", "target_shape", "target_colour")
 
 
 class Reading(nn.Module):
-    """Linear readouts of a goal's verb, relation, shape and colour from a sentence's tokens."""
+    """Linear readouts of what a goal is made of, of which the data have more than one, from a sentence's tokens."""
 
     def __init__(self, sentences: Mapping[Goal, Sequence[str]], *, size: int) -> None:
         super().__init__()
-        self._goals = {sentence: goal for goal in sorted(sentences) for sentence in sentences[goal]}
+        self._goals = {sentence: goal for goal in sorted(sentences, key=str) for sentence in sentences[goal]}
         names = {aspect: sorted({_of(goal, aspect) for goal in sentences}) for aspect in ASPECTS}
         self._names = {aspect: values for aspect, values in names.items() if len(values) > 1}  # one teaches nothing
         self.readouts = nn.ModuleDict({aspect: nn.Linear(size, len(names)) for aspect, names in self._names.items()})
@@ -38,4 +38,6 @@ class Reading(nn.Module):
 
 
 def _of(goal: Goal, aspect: str) -> str:
-    return getattr(goal.object if aspect in ("shape", "colour") else goal, aspect) or ""
+    whose, _, part = aspect.rpartition("_")
+    holder = goal.target if whose else goal.object if part in ("shape", "colour") else goal
+    return getattr(holder, part, None) or ""
