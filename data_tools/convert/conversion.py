@@ -1,0 +1,130 @@
+"""`mmil convert`: the episodes of one format into another, and a report of what did not come along."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from data_tools.convert.formats import REPORT_IN, Pictures, Writing, detect, open_sink, open_source
+from data_tools.convert.given import Actions, Given, Observed, Row0
+from data_tools.convert.notes import Notes
+from data_tools.convert.stage import publish, require_free, staged
+from data_tools.convert.takes import Format, Sink, Source, Unfit
+from mmil import __version__
+from mmil.contracts import Outcome, UserError
+from mmil.data.shards import write_atomic
+from mmil.progress import progress_bar
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What stands at `out` now; nothing where no episode could be carried over."""
+
+    out: Path
+    report: Path | None
+    episodes: int
+    steps: int
+    notes: Notes
+
+
+def convert(
+    *,
+    source: Path,
+    to: Format,
+    out: Path,
+    source_format: Format | None = None,
+    control_hz: float | None = None,
+    row0: Row0 | None = None,
+    observed: Observed | None = None,
+    instruction: str | None = None,
+    outcome: Outcome | None = None,
+    scene: str | None = None,
+    action_names: Sequence[str] | None = None,
+    actions: Actions = "as_is",
+    conventions: dict[str, str] | None = None,
+    leave_out: Sequence[str] = (),
+    pictures: Pictures | None = None,
+    crf: int = 18,
+    episodes_per_shard: int = 32,
+) -> Converted:
+    """Write the episodes of `source` to `out` in the format `to`.
+
+    What a source does not say itself is asked for: control_hz [Hz]; row0: where row 0 of its pictures is; observed:
+    whether obs[t] is seen before or after actions[t]; instruction; outcome of every episode; conventions: what action and
+    quaternion mean, in words. scene, action_names: names to use. actions: what to do where they leave [-1, 1]. leave_out:
+    observations or features not to carry over. pictures: how lerobot keeps them; crf: how much a video may lose.
+    """
+    require_free(out)
+    kind = source_format or detect(source)
+    if kind == to:
+        raise UserError(f"{source} is {to} already; there are {', '.join(get_args(Format))}")
+    given = Given(
+        control_hz=control_hz,
+        row0=row0,
+        observed=observed,
+        instruction=instruction,
+        outcome=outcome,
+        scene=scene,
+        action_names=action_names,
+        actions=actions,
+        conventions=conventions or {},
+        leave_out=tuple(leave_out),
+    )
+    writing = Writing(pictures=pictures, crf=crf, per_shard=episodes_per_shard)
+    notes = Notes()
+    told = {"from": kind, "source": source.resolve().name, "mmil": __version__, "given": _said(given)}
+    with closing(open_source(kind, source, given, notes)) as reading, staged(out) as stage:
+        made, config = stage / "made", {**reading.header.config, "conversion": told}
+        with closing(open_sink(to, made, reading.header, config, writing=writing, notes=notes)) as sink:
+            episodes, steps = _carry(reading, sink, notes, out)
+            if not episodes:
+                return Converted(out, None, 0, 0, notes)
+            _writing(out, sink.finish)
+        report = _report(made, out, to, {**told, "to": to, "episodes": episodes, "steps": steps}, notes)
+        publish(made, out)
+    return Converted(out, report, episodes, steps, notes)
+
+
+def _carry(source: Source, sink: Sink, notes: Notes, out: Path) -> tuple[int, int]:
+    """Episode by episode; how many of them, and of their steps, got through."""
+    episodes = steps = 0
+    with progress_bar("convert", total=len(source.names), unit="episodes") as advance:
+        for index, name in enumerate(source.names):
+            try:
+                take = source.take(index)
+                _writing(out, lambda take=take: sink.add(take))
+            except Unfit as reason:
+                notes.unfit.append((name, str(reason)))
+            else:
+                episodes, steps = episodes + 1, steps + len(take.episode.actions)
+            advance(f"{len(notes.unfit)} quarantined" if notes.unfit else "")
+    return episodes, steps
+
+
+def _writing(out: Path, do: Any) -> None:
+    """What goes wrong on this side is the disk's doing."""
+    try:
+        do()
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error.strerror or error}; nothing half-written was left") from error
+
+
+def _report(made: Path, out: Path, to: Format, about: Mapping[str, Any], notes: Notes) -> Path:
+    """conversion.json: in a folder that was made, or beside a file."""
+    inside = REPORT_IN.get(to)
+    path = made / inside if inside else out.with_name(f"{out.name}.conversion.json")
+    text = json.dumps({**about, **notes.to_json()}, indent=1, ensure_ascii=False)
+    write_atomic(path, text.encode() + b"\n")
+    return out / inside if inside else path
+
+
+def _said(given: Given) -> dict[str, Any]:
+    """The options that were given, as JSON values."""
+    plain = dataclasses.asdict(given)
+    default = dataclasses.asdict(Given())
+    return {name: value for name, value in plain.items() if value != default[name]}

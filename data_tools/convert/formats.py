@@ -1,0 +1,105 @@
+"""Which formats there are: what a source is, and who reads and writes it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from data_tools.convert.given import Given
+from data_tools.convert.hdf5 import SUFFIXES
+from data_tools.convert.notes import Notes
+from data_tools.convert.takes import Format, Header, Sink, Source
+from mmil.contracts import UserError
+from mmil.data.dataset import GENERATION, MANIFEST
+
+Pictures = Literal["video", "png", "jpeg"]
+REPORT_IN: dict[Format, str] = {"mmil": "conversion.json", "lerobot": "meta/mmil/conversion.json"}  # of a folder
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """How an output is written. pictures: None for what the source had, or else video. crf: H.264's, 0 to 51."""
+
+    pictures: Pictures | None = None
+    crf: int = 18
+    per_shard: int = 32
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.crf <= 51:
+            raise UserError(f"crf is {self.crf}; H.264 takes 0 (nearly lossless) to 51")
+        if self.per_shard < 1:
+            raise UserError(f"episodes_per_shard is {self.per_shard}; it must be 1 or more")
+
+
+def detect(path: Path) -> Format:
+    """What a source is, by what it holds."""
+    if path.is_dir():
+        if (path / MANIFEST).is_file() or (path / GENERATION).is_file():
+            return "mmil"
+        if (path / "meta" / "info.json").is_file():
+            return "lerobot"
+        if any(file.suffix in SUFFIXES for file in path.iterdir()):
+            return "robomimic"
+    elif path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(_SIGNATURE)) == _SIGNATURE:
+                return "robomimic"
+    else:
+        raise UserError(f"there is nothing at {path}")
+    raise UserError(
+        f"{path} is none of: a folder of ours ({MANIFEST}), a LeRobotDataset (meta/info.json), an HDF5 file or a folder "
+        f"of them (*{', *'.join(SUFFIXES)})"
+    )
+
+
+def open_source(kind: Format, path: Path, given: Given, notes: Notes) -> Source:
+    if not path.exists():
+        raise UserError(f"there is nothing at {path}")
+    if kind == "mmil":
+        from data_tools.convert.from_shards import ShardSource
+
+        _say_nothing(given, path)
+        return ShardSource(path)
+    if kind == "robomimic":
+        from data_tools.convert.from_robomimic import RobomimicSource
+        from data_tools.convert.own_robomimic import OwnRobomimicSource, is_own
+
+        if is_own(path):
+            _say_nothing(given, path)
+            return OwnRobomimicSource(path, notes)
+        return RobomimicSource(path, given, notes)
+    from data_tools.convert.from_lerobot import LeRobotSource
+    from data_tools.convert.own_lerobot import OwnLeRobotSource, is_own_folder
+
+    if is_own_folder(path):
+        _say_nothing(given, path)
+        return OwnLeRobotSource(path, notes)
+    return LeRobotSource(path, given, notes)
+
+
+def open_sink(
+    kind: Format, path: Path, header: Header, config: Mapping[str, Any], *, writing: Writing, notes: Notes
+) -> Sink:
+    if kind == "mmil":
+        from data_tools.convert.to_shards import ShardSink
+
+        return ShardSink(path, header, config, per_shard=writing.per_shard, notes=notes)
+    if kind == "robomimic":
+        from data_tools.convert.to_robomimic import RobomimicSink
+
+        return RobomimicSink(path, header, config, notes)
+    from data_tools.convert.to_lerobot import LeRobotSink
+
+    return LeRobotSink(path, header, config, writing=writing, notes=notes)
+
+
+def _say_nothing(given: Given, path: Path) -> None:
+    """What mmil wrote says everything itself."""
+    default = dataclasses.asdict(Given())
+    said = [name for name, value in dataclasses.asdict(given).items() if value != default[name]]
+    if said:
+        raise UserError(f"{path} was written by mmil and says it all; leave out --{said[0]}")

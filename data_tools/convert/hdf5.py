@@ -1,0 +1,126 @@
+"""HDF5 read with suspicion: no link is followed, nothing is unpickled, and no array is allocated before it is weighed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from data_tools.convert.takes import LARGEST, Unfit
+from mmil.contracts import UserError
+
+SUFFIXES = (".hdf5", ".h5", ".hdf")
+LONGEST_TEXT = 16 << 20  # [bytes] of an attribute: a model's XML has some 100 kB
+_LINKS = {h5py.SoftLink: "a soft link", h5py.ExternalLink: "an external link"}
+
+
+def open_file(path: Path) -> h5py.File:
+    """The file, or a line that says why it is none."""
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read as HDF5, it is damaged or cut short: {_first(error)}") from None
+
+
+def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
+    """What lies under `name` in this very file; None where nothing does."""
+    with damage(f"{group.name}/{name}"):
+        link = group.get(name, getlink=True)
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            kind = _LINKS.get(type(link), "a link")
+            raise Unfit(f"{group.name}/{name} is {kind}; mmil follows none, copy the data into the file")
+        return group[name]
+
+
+def subgroup(group: h5py.Group, name: str) -> h5py.Group | None:
+    found = child(group, name)
+    if found is not None and not isinstance(found, h5py.Group):
+        raise Unfit(f"{found.name} is a dataset where a group belongs")
+    return found
+
+
+def leaves(group: h5py.Group, *, prefix: str = "", depth: int = 4) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Every dataset below a group, by its path there; deeper than `depth` nothing is."""
+    for name in group:
+        found = child(group, name)
+        if isinstance(found, h5py.Dataset):
+            yield prefix + name, found
+        elif isinstance(found, h5py.Group) and depth > 1:
+            yield from leaves(found, prefix=f"{prefix}{name}/", depth=depth - 1)
+
+
+def weigh(dataset: h5py.Dataset) -> int:
+    """[bytes] that it takes when read; Unfit where it is not plain numbers stored in this file."""
+    if dataset.dtype.kind not in "biuf":
+        kind = "Python objects or strings" if dataset.dtype.kind == "O" else str(dataset.dtype)
+        raise Unfit(f"{dataset.name} holds {kind}, not numbers")
+    if dataset.is_virtual or dataset.external:
+        raise Unfit(f"{dataset.name} lies in other files; mmil reads none that it was not given")
+    if dataset.size and not dataset.id.get_storage_size():
+        raise Unfit(f"{dataset.name} says it has the shape {dataset.shape}, but nothing is stored of it")
+    size = (dataset.size or 0) * dataset.dtype.itemsize
+    if size > LARGEST:
+        raise Unfit(f"{dataset.name} says it has the shape {dataset.shape}: {size / 2**30:.1f} GiB, too much to read")
+    return size
+
+
+def read(dataset: h5py.Dataset, rows: slice = slice(None)) -> np.ndarray:
+    """Its numbers, in the machine's byte order."""
+    weigh(dataset)
+    with damage(dataset.name):
+        array = np.asarray(dataset[rows] if dataset.ndim else dataset[()])
+        return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
+
+
+def attributes(node: h5py.Group) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Its attributes: texts and single numbers, and arrays; what is neither is left out."""
+    plain: dict[str, Any] = {}
+    arrays: dict[str, np.ndarray] = {}
+    for name in node.attrs:
+        value = _attribute(node, name)
+        if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+            arrays[name] = value
+        elif isinstance(value, str | int | float | bool):
+            plain[name] = value
+    return plain, arrays
+
+
+def table(text: Any, what: str) -> Mapping[str, Any]:
+    """A JSON object out of an attribute."""
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{what} is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{what} is a JSON {type(found).__name__}, not an object")
+    return found
+
+
+@contextmanager
+def damage(what: str) -> Iterator[None]:
+    """Whatever the library makes of damaged bytes becomes a reason."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
+        raise Unfit(f"{what} cannot be read: {_first(error)}") from None
+
+
+def _attribute(node: h5py.Group, name: str) -> Any:
+    with damage(f"attribute {name} of {node.name}"):
+        if node.attrs.get_id(name).get_storage_size() > LONGEST_TEXT:
+            return None
+        value = node.attrs[name]
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        return value.item() if isinstance(value, np.generic) else value
+
+
+def _first(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

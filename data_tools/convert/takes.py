@@ -1,0 +1,72 @@
+"""The record that travels between two formats, and the two interfaces that conversion() joins."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mmil.contracts import Episode, Goal, Spec
+from mmil.data.sample import Extras
+
+Format = Literal["mmil", "robomimic", "lerobot"]
+LONGEST = 100_000  # steps in an episode: nobody's demonstration is longer, and a hostile file may say anything
+LARGEST = 4 << 30  # [bytes] of an episode's arrays, pictures decoded
+
+
+class Unfit(Exception):
+    """An episode that cannot be carried over; the message is the reason, and the others go on."""
+
+
+@dataclass(frozen=True)
+class Take:
+    """An episode on its way from one format to another."""
+
+    name: str  # where it was found: "lift.hdf5/demo_3"
+    episode: Episode
+    attempts: int = 1  # that generating it took
+    jpegs: Mapping[str, Sequence[bytes]] = field(default_factory=dict)  # camera → T+1 frames as a shard held them
+    extras: Extras = field(default_factory=Extras)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What all episodes of a source share."""
+
+    format: Format
+    spec: Spec
+    config: Mapping[str, Any] = field(default_factory=dict)  # of the data set that the episodes were generated for
+    sentences: Mapping[Goal, Sequence[str]] = field(default_factory=dict)  # that it trains with, beside those spoken
+    failed_attempts: int = 0
+
+
+class Source(ABC):
+    """Episodes of a foreign data set, or of one of ours. Opening one reads what it says of itself, and no pictures."""
+
+    header: Header
+    names: Sequence[str]  # of the episodes, in order
+
+    @abstractmethod
+    def take(self, index: int) -> Take:
+        """Episode `index`; Unfit where it cannot be carried over. Cheapest in order."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back open files."""
+
+
+class Sink(ABC):
+    """A data set in the making; it stands nowhere yet where anybody would take it for finished."""
+
+    @abstractmethod
+    def add(self, take: Take) -> None:
+        """Write an episode, or raise Unfit before anything of it is written."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Write what comes last and close every file."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close every file, finished or not."""
