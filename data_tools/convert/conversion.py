@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from data_tools.convert.formats import REPORT_IN, Pictures, Writing, detect, open_sink, open_source
+from data_tools.convert.formats import REPORT_IN, detect, open_sink, open_source
 from data_tools.convert.given import Actions, Given, Observed, Row0
 from data_tools.convert.notes import Notes
 from data_tools.convert.stage import publish, require_free, staged
-from data_tools.convert.takes import Format, Sink, Source, Unfit
+from data_tools.convert.takes import Format, Pictures, Sink, Source, Unfit, Writing
+from data_tools.verify import episode_faults
 from mmil import __version__
 from mmil.contracts import Outcome, UserError
 from mmil.data.shards import write_atomic
@@ -55,9 +56,10 @@ def convert(
     """Write the episodes of `source` to `out` in the format `to`.
 
     What a source does not say itself is asked for: control_hz [Hz]; row0: where row 0 of its pictures is; observed:
-    whether obs[t] is seen before or after actions[t]; instruction; outcome of every episode; conventions: what action and
-    quaternion mean, in words. scene, action_names: names to use. actions: what to do where they leave [-1, 1]. leave_out:
-    observations or features not to carry over. pictures: how lerobot keeps them; crf: how much a video may lose.
+    whether obs[t] is seen before or after actions[t]; instruction; outcome of every episode; conventions: what action
+    and quaternion mean, in words. scene, action_names: names to use. actions: what to do where they leave [-1, 1].
+    leave_out: observations or features not to carry over. pictures: how lerobot keeps them; crf: how much a video may
+    lose.
     """
     require_free(out)
     kind = source_format or detect(source)
@@ -97,6 +99,8 @@ def _carry(source: Source, sink: Sink, notes: Notes, out: Path) -> tuple[int, in
         for index, name in enumerate(source.names):
             try:
                 take = source.take(index)
+                if faults := episode_faults(take.episode, source.header.spec):
+                    raise Unfit("; ".join(faults[:3]))
                 _writing(out, lambda take=take: sink.add(take))
             except Unfit as reason:
                 notes.unfit.append((name, str(reason)))

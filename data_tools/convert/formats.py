@@ -4,35 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from data_tools.convert.given import Given
 from data_tools.convert.hdf5 import SUFFIXES
 from data_tools.convert.notes import Notes
-from data_tools.convert.takes import Format, Header, Sink, Source
+from data_tools.convert.takes import Format, Header, Sink, Source, Writing
 from mmil.contracts import UserError
 from mmil.data.dataset import GENERATION, MANIFEST
 
-Pictures = Literal["video", "png", "jpeg"]
 REPORT_IN: dict[Format, str] = {"mmil": "conversion.json", "lerobot": "meta/mmil/conversion.json"}  # of a folder
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Writing:
-    """How an output is written. pictures: None for what the source had, or else video. crf: H.264's, 0 to 51."""
-
-    pictures: Pictures | None = None
-    crf: int = 18
-    per_shard: int = 32
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.crf <= 51:
-            raise UserError(f"crf is {self.crf}; H.264 takes 0 (nearly lossless) to 51")
-        if self.per_shard < 1:
-            raise UserError(f"episodes_per_shard is {self.per_shard}; it must be 1 or more")
 
 
 def detect(path: Path) -> Format:
@@ -51,8 +34,8 @@ def detect(path: Path) -> Format:
     else:
         raise UserError(f"there is nothing at {path}")
     raise UserError(
-        f"{path} is none of: a folder of ours ({MANIFEST}), a LeRobotDataset (meta/info.json), an HDF5 file or a folder "
-        f"of them (*{', *'.join(SUFFIXES)})"
+        f"{path} is none of: a folder of ours ({MANIFEST}), a LeRobotDataset (meta/info.json), an HDF5 file or a "
+        f"folder of them (*{', *'.join(SUFFIXES)})"
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -54,7 +53,7 @@ class RobomimicSource(Source):
     def close(self) -> None:
         self._files.close()
 
-    # -- what they share ------------------------------------------------------------------------------------------------
+    # -- what they share -----------------------------------------------------------------------------------------------
 
     def _describe(self, path: Path, fit: list[Plan]) -> Header:
         given, notes = self._given, self._notes
@@ -100,8 +99,8 @@ class RobomimicSource(Source):
             other = next((origin for origin in origins if of(origin) != of(origins[0])), None)
             if other is not None:
                 raise UserError(
-                    f"the files disagree about their {what}: {of(origins[0])} in {origins[0].path.name}, {of(other)} in "
-                    f"{other.path.name}; convert them one by one"
+                    f"the files disagree about their {what}: {of(origins[0])} in {origins[0].path.name}, {of(other)} "
+                    f"in {other.path.name}; convert them one by one"
                 )
         observed = self._files.observed(origins[0])
         why = "--observed" if self._given.observed else f"{'LIBERO' if origins[0].libero else 'robomimic'}'s layout"
@@ -144,8 +143,10 @@ class RobomimicSource(Source):
         self._cameras = legal_names(pictures, short)
         self._objects = {name: mine for name, mine in OBJECTS.items() if name in others}
         self._signals = legal_names([name for name in others if name not in OBJECTS], known)
+        for names in (self._cameras, self._signals, self._objects):
+            self._notes.names |= {mine: name for name, mine in names.items()}
 
-    # -- an episode -----------------------------------------------------------------------------------------------------
+    # -- an episode ----------------------------------------------------------------------------------------------------
 
     def _read(self, plan: Plan, demo: Demo) -> Take:
         raw = {name: demo.instants(name) for name in (*self._signals, *self._objects)}

@@ -1,4 +1,4 @@
-"""HDF5 read with suspicion: no link is followed, nothing is unpickled, and no array is allocated before it is weighed."""
+"""HDF5 read with suspicion: no link is followed, nothing is unpickled, no array is allocated before it is weighed."""
 
 from __future__ import annotations
 

@@ -49,6 +49,7 @@ class Notes:
     changed: dict[str, str] = field(default_factory=dict)  # field → how it differs from what it was
     made: dict[str, str] = field(default_factory=dict)  # field the source lacks → where its value is from
     read: dict[str, str] = field(default_factory=dict)  # convention → what the source or the person said
+    names: dict[str, str] = field(default_factory=dict)  # ours → theirs
     pictures: dict[str, Fidelity] = field(default_factory=dict)  # camera → loss
     kept_aside: dict[str, str] = field(default_factory=dict)  # field without a place in the format → where it is kept
     unfit: list[tuple[str, str]] = field(default_factory=list)  # episode, reason
@@ -63,6 +64,7 @@ class Notes:
             "changed": self.changed,
             "made": self.made,
             "read": self.read,
+            "names": self.names,
             "kept_aside": self.kept_aside,
             "pictures": pictures,
             "quarantined": [{"episode": name, "reason": reason} for name, reason in self.unfit],

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mmil.contracts import Episode, Goal, Spec
+from mmil.contracts import Episode, Goal, Spec, UserError
 from mmil.data.sample import Extras
 
 Format = Literal["mmil", "robomimic", "lerobot"]
+Pictures = Literal["video", "png", "jpeg"]
 LONGEST = 100_000  # steps in an episode: nobody's demonstration is longer, and a hostile file may say anything
 LARGEST = 4 << 30  # [bytes] of an episode's arrays, pictures decoded
 
@@ -39,6 +40,21 @@ class Header:
     config: Mapping[str, Any] = field(default_factory=dict)  # of the data set that the episodes were generated for
     sentences: Mapping[Goal, Sequence[str]] = field(default_factory=dict)  # that it trains with, beside those spoken
     failed_attempts: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """How an output is written. pictures: None for what the source had, or else video. crf: H.264's, 0 to 51."""
+
+    pictures: Pictures | None = None
+    crf: int = 18
+    per_shard: int = 32
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.crf <= 51:
+            raise UserError(f"crf is {self.crf}; H.264 takes 0 (nearly lossless) to 51")
+        if self.per_shard < 1:
+            raise UserError(f"episodes_per_shard is {self.per_shard}; it must be 1 or more")
 
 
 class Source(ABC):

@@ -83,7 +83,7 @@ class RobomimicSink(Sink):
     def close(self) -> None:
         self._file.close()
 
-    # -- what a demo holds ----------------------------------------------------------------------------------------------
+    # -- what a demo holds ---------------------------------------------------------------------------------------------
 
     def _transitions(self, take: Take, about: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """T rows, as the layout has them."""
