@@ -116,7 +116,8 @@ def convert(arguments: Sequence[str]) -> int:
         return 1
     say(f"{done.out}: {done.episodes} episodes, {done.steps} steps, {unfit}; report: {done.report}")
     if parsed.options["to"] == "mmil":
-        say(f"next: mmil verify {done.out}, mmil inspect {done.out}")
+        say(f"next: mmil verify {done.out}, mmil inspect {done.out}, or")
+        say(f"      mmil train --config configs/train/converted.yaml --data {done.out} --out RUN")
     else:
         say(f"next: mmil convert {done.out} --to mmil --out DIR brings it back")
     return 0

@@ -10,7 +10,7 @@ import numpy as np
 
 from data_tools.convert.given import Given
 from data_tools.convert.notes import Notes
-from mmil.contracts import Spec, UserError
+from mmil.contracts import Spec
 
 SCALE = "action_scale"  # in Spec.controller
 ROUNDING = 1e-6  # what reaches past 1 by no more than this was rounded
@@ -52,10 +52,11 @@ class Scale:
                 notes.changed["actions"] = f"reach {extent.reach:.4g}, clipped to [-1, 1] (--actions clip)"
             return as_it_is
         if given.actions == "as_is":
-            raise UserError(
-                f"actions reach {extent.reach:.4g}, and ours lie in [-1, 1]: give --actions scale (each axis from its "
-                "least to its most; the Spec keeps the factors) or --actions clip"
+            given.ask(
+                f"how actions that reach {extent.reach:.4g} become ours, which lie in [-1, 1]: give --actions scale "
+                "(each axis from its least to its most; the Spec keeps the factors) or --actions clip"
             )
+            return as_it_is
         half = (extent.high - extent.low) / 2
         notes.changed["actions"] = "each axis scaled to [-1, 1] by its least and its most; Spec.controller has both"
         return cls((extent.high + extent.low) / 2, np.where(half > 0, half, 1.0))

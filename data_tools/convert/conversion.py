@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -79,7 +78,7 @@ def convert(
     )
     writing = Writing(pictures=pictures, crf=crf, per_shard=episodes_per_shard)
     notes = Notes()
-    told = {"from": kind, "source": source.resolve().name, "mmil": __version__, "given": _said(given)}
+    told = {"from": kind, "source": source.resolve().name, "mmil": __version__, "given": given.said}
     with closing(open_source(kind, source, given, notes)) as reading, staged(out) as stage:
         made, config = stage / "made", {**reading.header.config, "conversion": told}
         with closing(open_sink(to, made, reading.header, config, writing=writing, notes=notes)) as sink:
@@ -125,10 +124,3 @@ def _report(made: Path, out: Path, to: Format, about: Mapping[str, Any], notes: 
     text = json.dumps({**about, **notes.to_json()}, indent=1, ensure_ascii=False)
     write_atomic(path, text.encode() + b"\n")
     return out / inside if inside else path
-
-
-def _said(given: Given) -> dict[str, Any]:
-    """The options that were given, as JSON values."""
-    plain = dataclasses.asdict(given)
-    default = dataclasses.asdict(Given())
-    return {name: value for name, value in plain.items() if value != default[name]}

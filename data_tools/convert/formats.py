@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,7 +81,6 @@ def open_sink(
 
 def _say_nothing(given: Given, path: Path) -> None:
     """What mmil wrote says everything itself."""
-    default = dataclasses.asdict(Given())
-    said = [name for name, value in dataclasses.asdict(given).items() if value != default[name]]
+    said = list(given.said)
     if said:
         raise UserError(f"{path} was written by mmil and says it all; leave out --{said[0]}")

@@ -158,7 +158,9 @@ class LeRobotSource(Source):
         title = given.scene or str(info.raw.get("robot_type") or path.resolve().name)
         spec = Spec(
             scene=legal(title, longest=LONGEST_SCENE),
-            cameras={mine: info.features[name].picture_shape or () for name, mine in self._cameras.items()},
+            cameras={
+                mine: shape for name, mine in self._cameras.items() if (shape := info.features[name].picture_shape)
+            },
             signals={mine: info.features[name].shape for name, mine in self._signals.items()},
             action=given.axes(info.features["action"].axes, info.features["action"].shape[0], notes),
             control_hz=given.rate(info.fps, notes),
@@ -167,6 +169,7 @@ class LeRobotSource(Source):
             privileged={mine: info.features[name].shape for name, mine in self._world.items()},
             versions={"lerobot": str(info.raw["codebase_version"])},
         )
+        given.settle()
         return Header("lerobot", spec)
 
     # -- an episode ----------------------------------------------------------------------------------------------------

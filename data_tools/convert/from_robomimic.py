@@ -36,7 +36,7 @@ class RobomimicSource(Source):
         if not fit:
             reasons = "; ".join(f"{plan.name}: {plan.reason}" for plan in self._plans[:3])
             raise UserError(f"{path} holds no demo that can be carried over: {reasons or 'the group data is empty'}")
-        self._layout = Counter(plan.layout for plan in fit).most_common(1)[0][0]
+        self._layout = Counter(plan.layout for plan in fit if plan.layout).most_common(1)[0][0]
         self.header = self._describe(path, [plan for plan in fit if plan.layout == self._layout])
 
     def take(self, index: int) -> Take:
@@ -73,10 +73,11 @@ class RobomimicSource(Source):
         told = given.told(said, ["action", *(["quaternion"] if turns else [])], notes)
         worlds = {origin.environment.name for origin in origins}
         title = given.scene or (worlds.pop() if len(worlds) == 1 else "") or path.stem
-        shapes = dict((*self._layout.cameras, *self._layout.signals))
+        # a number alone is a vector of one: encoders lay vectors side by side
+        self._shapes = shapes = {name: shape or (1,) for name, shape in (*self._layout.cameras, *self._layout.signals)}
         spec = Spec(
             scene=legal(title, longest=LONGEST_SCENE),
-            cameras={mine: shapes[name] for name, mine in self._cameras.items()},
+            cameras={self._cameras[name]: (shape[0], shape[1], 3) for name, shape in self._layout.cameras},
             signals={mine: shapes[name] for name, mine in self._signals.items()},
             action=given.axes(env.axes, self._layout.axes, notes),
             control_hz=given.rate(env.control_hz, notes),
@@ -85,6 +86,7 @@ class RobomimicSource(Source):
             privileged={mine: shapes[name] for name, mine in self._objects.items()},
             versions={"robosuite": env.version} if env.version else {},
         )
+        given.settle()
         return Header("robomimic", spec)
 
     def _agree(self, origins: list[Origin]) -> None:
@@ -125,7 +127,8 @@ class RobomimicSource(Source):
             said = "top"  # robomimic's EnvRobosuite.get_observation turns what robosuite rendered
         chosen = self._given.row0 or said
         if chosen is None:
-            raise UserError(f"{origin.path} does not say where row 0 of its pictures is: give --row0 top or bottom")
+            self._given.ask("where row 0 of its pictures is: give --row0 top or bottom")
+            return "top"
         why = "--row0" if self._given.row0 else "the layout's convention"
         self._notes.read["row 0 of pictures"] = f"at the {chosen} ({why}); here on top"
         return chosen
@@ -151,7 +154,9 @@ class RobomimicSource(Source):
     def _read(self, plan: Plan, demo: Demo) -> Take:
         raw = {name: demo.instants(name) for name in (*self._signals, *self._objects)}
         with np.errstate(over="ignore"):
-            ours = {name: array.astype(np.float32) for name, array in raw.items()}
+            ours = {
+                name: array.reshape(len(array), *self._shapes[name]).astype(np.float32) for name, array in raw.items()
+            }
         theirs, sentence = demo.kept(demo.actions), self._given.sentence(plan.sentence)
         actions, outcome = self._scale.ours(theirs), self._given.judged(plan.found)
         episode = Episode(

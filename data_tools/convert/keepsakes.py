@@ -42,14 +42,14 @@ def kept_texts(extras: Extras, short: Mapping[str, Any], under: str) -> dict[str
 
 
 def originals(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Those that float32 would change or forget the dtype of."""
-    return {name: array for name, array in arrays.items() if array.dtype != np.float32}
+    """Those that float32 would change or forget the dtype of, and single numbers, which become vectors of one."""
+    return {name: array for name, array in arrays.items() if array.dtype != np.float32 or array.ndim < 2}
 
 
 def restored(extras: Extras, name: str, ours: np.ndarray) -> np.ndarray:
     """The array kept under `name` if it still says what `ours` says, else `ours`."""
     kept = extras.arrays.get(name)
-    if kept is None or kept.shape != ours.shape:
+    if kept is None or len(kept) != len(ours) or kept.size != ours.size:
         return ours
     with np.errstate(over="ignore"):
-        return kept if np.array_equal(kept.astype(ours.dtype), ours) else ours
+        return kept if np.array_equal(kept.astype(ours.dtype).reshape(ours.shape), ours) else ours

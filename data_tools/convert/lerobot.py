@@ -25,6 +25,7 @@ CHUNK = "chunk-{chunk_index:03d}/file-{file_index:03d}"
 DATA_PATH, VIDEO_PATH = f"data/{CHUNK}.parquet", f"videos/{{video_key}}/{CHUNK}.mp4"
 EPISODES_PATH = f"{EPISODES}/{CHUNK}.parquet"
 CHUNK_FILES, DATA_MB, VIDEO_MB = 1000, 100, 200
+MOST = 1 << 20  # of a feature along one axis
 DEFAULTS: dict[str, dict[str, Any]] = {
     "timestamp": {"dtype": "float32", "shape": [1], "names": None},
     **{
@@ -202,7 +203,7 @@ def _require_version(path: Path, version: Any) -> None:
 
 def _feature(path: Path, name: str, raw: Any) -> Feature:
     shape = raw.get("shape") if isinstance(raw, dict) else None
-    fine = isinstance(shape, list) and all(type(size) is int and 0 < size <= 1 << 20 for size in shape)
-    if not fine or not isinstance(raw.get("dtype"), str):
+    fine = isinstance(shape, list) and all(type(size) is int and 0 < size <= MOST for size in shape)
+    if not isinstance(shape, list) or not fine or not isinstance(raw.get("dtype"), str):
         raise UserError(f"{path}: the feature {name!r} has no proper dtype and shape: {raw!r:.120}")
     return Feature(name, raw["dtype"], tuple(shape), raw)

@@ -82,8 +82,10 @@ class Files:
         return film.read(float(row[f"{at}from_timestamp"]), entry.length, fps=self.info.fps)
 
     def close(self) -> None:
-        for one in (*self._shelves.values(), *self._films.values()):
-            one.close()
+        for shelf in self._shelves.values():
+            shelf.close()
+        for film in self._films.values():
+            film.close()
         self._shelves, self._films = {}, {}
 
 

@@ -75,8 +75,12 @@ class RobomimicSink(Sink):
             self._data.attrs[name] = value
         self._data.attrs["total"] = self._total
         sentences = [{"goal": goal.to_json(), "sentences": list(said)} for goal, said in self._header.sentences.items()]
-        own = {"spec": self._header.spec.to_json(), "config": self._config, "sentences": sentences}
-        own["failed_attempts"] = self._header.failed_attempts
+        own = {
+            "spec": self._header.spec.to_json(),
+            "config": self._config,
+            "sentences": sentences,
+            "failed_attempts": self._header.failed_attempts,
+        }
         self._data.attrs[OWN] = json.dumps(own, ensure_ascii=False)
         self._file.close()
 
@@ -142,12 +146,12 @@ class RobomimicSink(Sink):
         demo.create_dataset(f"{kind}/{name}", data=array, **options)
 
     def _put_attributes(self, demo: h5py.Group, take: Take, about: Mapping[str, Any]) -> None:
-        texts = kept_texts(take.extras, about.get("attrs", {}), "attrs") if about else {}
+        texts: dict[str, Any] = kept_texts(take.extras, about.get("attrs", {}), "attrs") if about else {}
         prefix = "attrs/"
         arrays = take.extras.arrays.items() if about else ()
         texts |= {name.removeprefix(prefix): array for name, array in arrays if name.startswith(prefix)}
         texts.setdefault("ep_meta", json.dumps({"lang": take.episode.instruction}, ensure_ascii=False))
-        rows = len(demo["actions"])
+        rows = int(demo["actions"].shape[0])
         for name, value in {**texts, "num_samples": rows}.items():
             demo.attrs[name] = value
         for path in [name for name, _ in arrays if self._is_aside(name)]:

@@ -9,8 +9,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import av
+import cv2
 import h5py
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 CONTROLLER = {  # robosuite 1.4, controllers/config/osc_pose.json
     "type": "OSC_POSE",
@@ -117,3 +121,132 @@ def libero(path: Path, *, demos: int = 2, rows: int = 6, seed: int = 1, sentence
         data.attrs["bddl_file_content"] = "(define (problem) )" * 40
         data.attrs["num_demos"], data.attrs["total"] = demos, demos * rows
     return path
+
+
+MOTORS = ["shoulder.pos", "elbow.pos", "wrist.pos", "gripper.pos"]
+TOP, SIDE_VIEW = "observation.images.top", "observation.images.side"
+LENGTHS = (7, 5, 9)  # rows of the episodes; the first two share their files
+TASKS = ("stack the bricks", "sort the screws")
+
+
+def lerobot(root: Path, *, seed: int = 2, fps: int = 10, size: int = 32) -> Path:
+    """A recording of lerobot's: joint angles in degrees, a camera in mp4 and one embedded as PNG."""
+    rng = np.random.default_rng(seed)
+    films = [film(rng, length, size) for length in LENGTHS]
+    stills = [film(rng, length, size, turned=True) for length in LENGTHS]
+    states = [rng.uniform(-90, 90, (length, 4)).astype(np.float32) for length in LENGTHS]
+    actions = [state + rng.normal(size=state.shape).astype(np.float32) for state in states]
+    files = [[0, 1], [2]]
+    rows, start = [], 0
+    for number, mine in enumerate(files):
+        second = 0.0
+        for episode in mine:
+            length = LENGTHS[episode]
+            rows.append(
+                {
+                    "episode_index": episode,
+                    "tasks": [TASKS[episode % 2]],
+                    "length": length,
+                    "data/chunk_index": 0,
+                    "data/file_index": number,
+                    "dataset_from_index": start,
+                    "dataset_to_index": start + length,
+                    f"videos/{TOP}/chunk_index": 0,
+                    f"videos/{TOP}/file_index": number,
+                    f"videos/{TOP}/from_timestamp": second,
+                    f"videos/{TOP}/to_timestamp": second + length / fps,
+                    "stats/action/mean": actions[episode].mean(axis=0).tolist(),
+                    "meta/episodes/chunk_index": 0,
+                    "meta/episodes/file_index": 0,
+                }
+            )
+            start, second = start + length, second + length / fps
+        mp4(root / f"videos/{TOP}/chunk-000/file-{number:03d}.mp4", np.concatenate([films[e] for e in mine]), fps)
+        first = sum(LENGTHS[: mine[0]])
+        table = [_rows(e, first + sum(LENGTHS[mine[0] : e]), fps, states[e], actions[e], stills[e]) for e in mine]
+        _parquet(root / f"data/chunk-000/file-{number:03d}.parquet", pa.concat_tables(table))
+    _parquet(root / "meta/episodes/chunk-000/file-000.parquet", pa.Table.from_pylist(rows))
+    _parquet(root / "meta/tasks.parquet", _tasks())
+    write_json(root / "meta/info.json", _info(fps, size))
+    write_json(root / "meta/stats.json", {"action": {"min": np.min([a.min(0) for a in actions], axis=0).tolist()}})
+    return root
+
+
+def _rows(episode: int, first: int, fps: int, state, action, still) -> pa.Table:
+    count = len(state)
+    pictures = [{"bytes": png(one), "path": f"frame-{i:06d}.png"} for i, one in enumerate(still)]
+    scalar = {
+        "timestamp": (np.arange(count) / fps).astype(np.float32),
+        "frame_index": np.arange(count),
+        "episode_index": np.full(count, episode),
+        "index": np.arange(first, first + count),
+        "task_index": np.full(count, episode % 2),
+        "phase": np.arange(count) // 3,
+    }
+    vectors = {"observation.state": state, "action": action}
+    lists = {
+        name: pa.FixedSizeListArray.from_arrays(pa.array(array.reshape(-1)), array.shape[1])
+        for name, array in vectors.items()
+    }
+    image = pa.array(pictures, pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+    return pa.table({**lists, SIDE_VIEW: image, "remark": [f"row {i}" for i in range(count)], **scalar})
+
+
+def _tasks() -> pa.Table:
+    about = {"index_columns": ["task"], "columns": [], "column_indexes": [], "pandas_version": "2.2.3"}
+    table = pa.table({"task_index": [0, 1], "task": list(TASKS)})
+    return table.replace_schema_metadata({"pandas": json.dumps(about)})
+
+
+def _info(fps: int, size: int) -> dict:
+    numbers = {name: {"dtype": "int64", "shape": [1], "names": None} for name in ("frame_index", "episode_index")}
+    numbers |= {name: {"dtype": "int64", "shape": [1], "names": None} for name in ("index", "task_index", "phase")}
+    vector = {"dtype": "float32", "shape": [4], "names": {"motors": MOTORS}}
+    names = ["height", "width", "channels"]
+    return {
+        "codebase_version": "v3.0",
+        "robot_type": "so101_follower",
+        "total_episodes": len(LENGTHS),
+        "total_frames": sum(LENGTHS),
+        "total_tasks": 2,
+        "chunks_size": 1000,
+        "data_files_size_in_mb": 100,
+        "video_files_size_in_mb": 200,
+        "fps": fps,
+        "splits": {"train": f"0:{len(LENGTHS)}"},
+        "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
+        "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
+        "features": {
+            "observation.state": vector,
+            "action": vector,
+            TOP: {"dtype": "video", "shape": [size, size, 3], "names": names, "info": {"video.fps": fps}},
+            SIDE_VIEW: {"dtype": "image", "shape": [3, size, size], "names": ["channels", "height", "width"]},
+            "remark": {"dtype": "string", "shape": [1], "names": None},
+            "timestamp": {"dtype": "float32", "shape": [1], "names": None},
+            **numbers,
+        },
+    }
+
+
+def mp4(path: Path, frames: np.ndarray, fps: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "10", "g": "2"})
+        stream.pix_fmt, stream.height, stream.width = "yuv420p", *frames.shape[1:3]
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def png(frame: np.ndarray) -> bytes:
+    return cv2.imencode(".png", frame[..., ::-1])[1].tobytes()
+
+
+def write_json(path: Path, value) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def _parquet(path: Path, table: pa.Table) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path)
