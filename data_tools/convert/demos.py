@@ -19,6 +19,7 @@ from data_tools.convert.hdf5 import attributes, child, leaves, read, subgroup, w
 from data_tools.convert.takes import LARGEST, LONGEST, Unfit
 
 OWN = "mmil"  # the attribute and the group that a robomimic file of ours has beside the layout's
+SIDE = 16  # what is this long in two directions is meant to be looked at
 ROWED = ("rewards", "dones", "states")
 
 
@@ -132,7 +133,7 @@ class Demo:
                     raise
                 self.lost[f"obs/{path}"] = str(reason)
                 continue
-            if leaf.ndim == 4 and not _is_picture(leaf):
+            if sum(size >= SIDE for size in leaf.shape[1:]) > 1 and not _is_picture(leaf):
                 self.lost[f"obs/{path}"] = (
                     f"it is {leaf.dtype} {leaf.shape[1:]}; pictures here are uint8 (h, w, 3): depth, masks and "
                     "pictures with channels first have no place"

@@ -152,7 +152,9 @@ class RobomimicSink(Sink):
         texts |= {name.removeprefix(prefix): array for name, array in arrays if name.startswith(prefix)}
         texts.setdefault("ep_meta", json.dumps({"lang": take.episode.instruction}, ensure_ascii=False))
         rows = int(demo["actions"].shape[0])
-        for name, value in {**texts, "num_samples": rows}.items():
+        if str(texts.get("num_samples")) != str(rows):  # LIBERO writes it as a text
+            texts["num_samples"] = rows
+        for name, value in texts.items():
             demo.attrs[name] = value
         for path in [name for name, _ in arrays if self._is_aside(name)]:
             demo[path] = take.extras.arrays[path]
