@@ -13,7 +13,7 @@ from data_tools.convert.formats import REPORT_IN, detect, open_sink, open_source
 from data_tools.convert.given import Actions, Given, Observed, Row0
 from data_tools.convert.notes import Notes
 from data_tools.convert.stage import publish, require_free, staged
-from data_tools.convert.takes import Format, Pictures, Sink, Source, Unfit, Writing
+from data_tools.convert.takes import Format, NothingLeft, Pictures, Sink, Source, Unfit, Writing
 from data_tools.verify import episode_faults
 from mmil import __version__
 from mmil.contracts import Outcome, UserError
@@ -79,7 +79,12 @@ def convert(
     writing = Writing(pictures=pictures, crf=crf, per_shard=episodes_per_shard)
     notes = Notes()
     told = {"from": kind, "source": source.resolve().name, "mmil": __version__, "given": given.said}
-    with closing(open_source(kind, source, given, notes)) as reading, staged(out) as stage:
+    try:
+        opened = open_source(kind, source, given, notes)
+    except NothingLeft as nothing:
+        notes.unfit += nothing.reasons
+        return Converted(out, None, 0, 0, notes)
+    with closing(opened) as reading, staged(out) as stage:
         made, config = stage / "made", {**reading.header.config, "conversion": told}
         with closing(open_sink(to, made, reading.header, config, writing=writing, notes=notes)) as sink:
             episodes, steps = _carry(reading, sink, notes, out)

@@ -83,6 +83,9 @@ class FilmReader:
             for number in range(count):
                 frames[number] = self._at(start + number / fps, apart)
             return frames
+        except Unfit:
+            self.close()
+            raise
         except (av.error.FFmpegError, OSError, ValueError) as error:
             self.close()
             raise Unfit(f"{self.path.name} cannot be decoded, it is damaged or cut short: {error}") from None

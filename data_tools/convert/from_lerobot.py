@@ -23,7 +23,7 @@ from data_tools.convert.lerobot import DEFAULTS, Feature
 from data_tools.convert.lerobot_files import Entry, Files, numbers
 from data_tools.convert.naming import LONGEST_CAMERA, LONGEST_SCENE, legal, legal_names
 from data_tools.convert.notes import Notes
-from data_tools.convert.takes import Header, Source, Take, Unfit
+from data_tools.convert.takes import Header, NothingLeft, Source, Take, Unfit
 from mmil.contracts import DO, Episode, Goal, Spec, Thing, UserError
 from mmil.data.sample import Extras
 from mmil.progress import progress
@@ -55,8 +55,7 @@ class LeRobotSource(Source):
         self._looks = [self._look(entry) for entry in entries]
         fit = [look for look in self._looks if look.reason is None]
         if not fit:
-            first = "; ".join(f"{name}: {one.reason}" for name, one in zip(self.names[:3], self._looks, strict=False))
-            raise UserError(f"{path} holds no episode that can be carried over: {first or 'it is empty'}")
+            raise NothingLeft([(name, one.reason or "") for name, one in zip(self.names, self._looks, strict=True)])
         self.header = self._describe(path, fit)
 
     def take(self, index: int) -> Take:

@@ -18,7 +18,7 @@ from data_tools.convert.naming import LIBERO, LONGEST_CAMERA, LONGEST_SCENE, OBJ
 from data_tools.convert.notes import Notes
 from data_tools.convert.robomimic_files import Files, Origin, Plan
 from data_tools.convert.robosuite import row0
-from data_tools.convert.takes import Header, Source, Take, Unfit
+from data_tools.convert.takes import Header, NothingLeft, Source, Take, Unfit
 from mmil.contracts import DO, Episode, Goal, Spec, Thing, UserError
 from mmil.data.sample import Extras
 from mmil.seeds import foreign_seed
@@ -34,8 +34,7 @@ class RobomimicSource(Source):
         self.names = [plan.name for plan in self._plans]
         fit = [plan for plan in self._plans if plan.reason is None]
         if not fit:
-            reasons = "; ".join(f"{plan.name}: {plan.reason}" for plan in self._plans[:3])
-            raise UserError(f"{path} holds no demo that can be carried over: {reasons or 'the group data is empty'}")
+            raise NothingLeft([(plan.name, plan.reason or "") for plan in self._plans])
         self._layout = Counter(plan.layout for plan in fit if plan.layout).most_common(1)[0][0]
         self.header = self._describe(path, [plan for plan in fit if plan.layout == self._layout])
 

@@ -20,6 +20,14 @@ class Unfit(Exception):
     """An episode that cannot be carried over; the message is the reason, and the others go on."""
 
 
+class NothingLeft(Exception):
+    """No episode of a source can be carried over; `reasons` are (episode, reason)."""
+
+    def __init__(self, reasons: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{name}: {reason}" for name, reason in reasons[:3]) or "there is no episode")
+        self.reasons = list(reasons)
+
+
 @dataclass(frozen=True)
 class Take:
     """An episode on its way from one format to another."""

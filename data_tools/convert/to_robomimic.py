@@ -96,11 +96,17 @@ class RobomimicSink(Sink):
         done = np.append(np.zeros(steps - 1, np.int64), 1)
         kept = extras.arrays.get("dones") if about else None
         found = {
-            "actions": restored(extras, "actions", self._scale.theirs(episode.actions) if about else episode.actions),
+            "actions": self._actions(take) if about else episode.actions,
             "rewards": restored(extras, "rewards", episode.rewards),
             "dones": kept if kept is not None and len(kept) == steps else done,
         }
         return {**found, "states": episode.states[:-1]} if episode.states.size else found
+
+    def _actions(self, take: Take) -> np.ndarray:
+        """(T, A) as they were in the file; what became of them since, where they were changed."""
+        kept, ours = take.extras.arrays.get("actions"), take.episode.actions
+        unchanged = kept is not None and kept.shape == ours.shape and np.array_equal(self._scale.ours(kept), ours)
+        return kept if kept is not None and unchanged else self._scale.theirs(ours)
 
     def _as_it_was(self, take: Take, about: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """The T+1 rows of a demo that had no next_obs, unless its actions were changed since; {} where it had."""
