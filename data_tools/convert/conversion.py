@@ -13,7 +13,7 @@ from data_tools.convert.formats import REPORT_IN, detect, open_sink, open_source
 from data_tools.convert.given import Actions, Given, Observed, Row0
 from data_tools.convert.notes import Notes
 from data_tools.convert.stage import publish, require_free, staged
-from data_tools.convert.takes import Format, NothingLeft, Pictures, Sink, Source, Unfit, Writing
+from data_tools.convert.takes import Format, NothingLeft, Pictures, PixelFormat, Sink, Source, Unfit, Writing
 from data_tools.verify import episode_faults
 from mmil import __version__
 from mmil.contracts import Outcome, UserError
@@ -50,6 +50,7 @@ def convert(
     leave_out: Sequence[str] = (),
     pictures: Pictures | None = None,
     crf: int = 18,
+    pix_fmt: PixelFormat = "yuv444p",
     episodes_per_shard: int = 32,
 ) -> Converted:
     """Write the episodes of `source` to `out` in the format `to`.
@@ -57,8 +58,8 @@ def convert(
     What a source does not say itself is asked for: control_hz [Hz]; row0: where row 0 of its pictures is; observed:
     whether obs[t] is seen before or after actions[t]; instruction; outcome of every episode; conventions: what action
     and quaternion mean, in words. scene, action_names: names to use. actions: what to do where they leave [-1, 1].
-    leave_out: observations or features not to carry over. pictures: how lerobot keeps them; crf: how much a video may
-    lose.
+    leave_out: observations or features not to carry over. pictures: how lerobot keeps them; crf, pix_fmt: how much a
+    video may lose.
     """
     require_free(out)
     kind = source_format or detect(source)
@@ -76,7 +77,9 @@ def convert(
         conventions=conventions or {},
         leave_out=tuple(leave_out),
     )
-    writing = Writing(pictures=pictures, crf=crf, per_shard=episodes_per_shard)
+    if to != "lerobot" and pictures is not None:
+        raise UserError(f"--pictures says how lerobot keeps them; {to} has one way")
+    writing = Writing(pictures=pictures, crf=crf, pix_fmt=pix_fmt, per_shard=episodes_per_shard)
     notes = Notes()
     told = {"from": kind, "source": source.resolve().name, "mmil": __version__, "given": given.said}
     try:
@@ -106,7 +109,7 @@ def _carry(source: Source, sink: Sink, notes: Notes, out: Path) -> tuple[int, in
                 if faults := episode_faults(take.episode, source.header.spec):
                     raise Unfit("; ".join(faults[:3]))
                 _writing(out, lambda take=take: sink.add(take))
-            except Unfit as reason:
+            except (Unfit, UnicodeEncodeError) as reason:  # text may hold what is no character
                 notes.unfit.append((name, str(reason)))
             else:
                 episodes, steps = episodes + 1, steps + len(take.episode.actions)

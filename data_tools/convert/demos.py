@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from data_tools.convert.given import Observed
-from data_tools.convert.hdf5 import attributes, child, leaves, read, subgroup, weigh
+from data_tools.convert.hdf5 import attributes, child, leaves, names, read, subgroup, weigh
 from data_tools.convert.takes import LARGEST, LONGEST, Unfit
 
 OWN = "mmil"  # the attribute and the group that a robomimic file of ours has beside the layout's
@@ -42,7 +42,7 @@ class Demo:
         self.group, self.observed = group, observed
         self.plain, self.attributes = attributes(group)
         actions, obs = child(group, "actions"), subgroup(group, "obs")
-        there = ", ".join(sorted(group)) or "nothing"
+        there = ", ".join(sorted(names(group))) or "nothing"
         if not isinstance(actions, h5py.Dataset):
             raise Unfit(f"{group.name} has no actions; there are {there}")
         if obs is None:
@@ -112,7 +112,7 @@ class Demo:
         """Everything else that is numbers, by its path in the demo."""
         known = {"actions", *ROWED}
         found = {}
-        for name in self.group:
+        for name in names(self.group):
             if name in known or name in ("obs", "next_obs", OWN):
                 continue
             node = child(self.group, name)

@@ -10,22 +10,22 @@ import av
 import numpy as np
 
 from data_tools.convert.notes import Fidelity
-from data_tools.convert.takes import Unfit
+from data_tools.convert.takes import Unfit, Writing
 
 COMPARED = 32  # frames of a film that are decoded again and compared
 APART = 1e-3  # [s], by which a frame may miss its time: LeRobot's own writers round a little
 
 
 class FilmWriter:
-    """H.264 with a key frame every second one, so that any is found at once. yuv420p where both sides are even."""
+    """H.264 with a key frame every second one, so that any is found at once."""
 
-    def __init__(self, path: Path, shape: tuple[int, ...], *, fps: int, crf: int) -> None:
+    def __init__(self, path: Path, shape: tuple[int, ...], *, fps: int, writing: Writing) -> None:
         self.path, self.frames, self._tick = path, 0, Fraction(1, fps)
-        self.pix_fmt = "yuv444p" if shape[0] % 2 or shape[1] % 2 else "yuv420p"
+        self.pix_fmt = "yuv444p" if shape[0] % 2 or shape[1] % 2 else writing.pix_fmt  # 4:2:0 halves both sides
         self._kept: dict[int, np.ndarray] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._container = av.open(str(path), "w", format="mp4")
-        options = {"crf": str(crf), "g": "2", "bf": "0", "preset": "medium"}
+        options = {"crf": str(writing.crf), "g": "2", "bf": "0", "preset": "medium"}
         self._stream = self._container.add_stream("libx264", rate=fps, options=options)
         self._stream.pix_fmt, self._stream.height, self._stream.width = self.pix_fmt, *shape[:2]
         self._stream.codec_context.thread_count = 1  # the same frames give the same bytes

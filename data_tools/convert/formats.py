@@ -48,8 +48,11 @@ def open_source(kind: Format, path: Path, given: Given, notes: Notes) -> Source:
         return ShardSource(path)
     if kind == "robomimic":
         from data_tools.convert.from_robomimic import RobomimicSource
+        from data_tools.convert.hdf5 import survive
         from data_tools.convert.own_robomimic import OwnRobomimicSource, is_own
+        from data_tools.convert.robomimic_files import hdf5_files
 
+        survive(hdf5_files(path))
         if is_own(path):
             _say_nothing(given, path)
             return OwnRobomimicSource(path, notes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from data_tools.convert.takes import Header, Source, Take, Unfit
-from mmil.contracts import UserError
 from mmil.data.dataset import Dataset
 from mmil.data.sample import decode_extras, decode_sample, frame_name
 from mmil.data.sentences import read_sentences
@@ -31,8 +30,8 @@ class ShardSource(Source):
         try:
             sample = self._dataset.sample(index)
             episode = decode_sample(sample)
-        except (UserError, ValueError, KeyError) as error:
-            raise Unfit(str(error)) from None
+        except Exception as error:  # whatever a decoder makes of altered bytes
+            raise Unfit(str(error)) from error
         jpegs = {camera: [sample[frame_name(camera, i)] for i in range(row.steps + 1)] for camera in episode.images}
         return Take(row.key, episode, row.attempts, jpegs, decode_extras(sample))
 

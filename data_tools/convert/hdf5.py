@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,53 @@ from mmil.contracts import UserError
 
 SUFFIXES = (".hdf5", ".h5", ".hdf")
 LONGEST_TEXT = 16 << 20  # [bytes] of an attribute: a model's XML has some 100 kB
+PATIENCE = 60.0  # [s] for a walk through a file's groups and attributes
 _LINKS = {h5py.SoftLink: "a soft link", h5py.ExternalLink: "an external link"}
+
+
+def survive(paths: Sequence[Path]) -> None:
+    """Walk through the files in a process of their own: the library can hang or die over damaged bytes, and only that.
+
+    What it merely refuses is left for whoever reads the file to tell.
+    """
+    heard, told = multiprocessing.get_context("fork").Pipe(duplex=False)
+    child = multiprocessing.get_context("fork").Process(target=_walk, args=(paths, told), daemon=True)
+    child.start()
+    told.close()
+    path = paths[0] if paths else Path()
+    try:
+        while heard.poll(PATIENCE):
+            path = heard.recv()
+        child.kill()
+        raise UserError(f"{path} is damaged: the HDF5 library does not come back from it")
+    except EOFError:
+        child.join()
+    if child.exitcode:
+        raise UserError(f"{path} is damaged: the HDF5 library dies of it (signal {-child.exitcode})")
+
+
+def _walk(paths: Sequence[Path], told: Any) -> None:
+    for path in paths:
+        told.send(path)
+        try:
+            with open_file(path) as file:
+                _visit(file)
+        except (Unfit, UserError):
+            continue
+
+
+def _visit(group: h5py.Group, depth: int = 8) -> None:
+    for name in names(group):
+        try:
+            found = child(group, name)
+            if isinstance(found, h5py.Dataset):
+                weigh(found)
+            if found is not None:
+                attributes(found)
+        except Unfit:
+            continue
+        if isinstance(found, h5py.Group) and depth:  # a group may hold itself
+            _visit(found, depth - 1)
 
 
 def open_file(path: Path) -> h5py.File:
@@ -25,6 +72,15 @@ def open_file(path: Path) -> h5py.File:
         return h5py.File(path, "r")
     except OSError as error:
         raise UserError(f"{path} cannot be read as HDF5, it is damaged or cut short: {_first(error)}") from None
+
+
+def names(group: h5py.Group) -> list[str]:
+    """Of what lies in a group."""
+    with damage(group.name):
+        found = list(group)
+        for name in found:
+            name.encode()  # a name that is no text is damage too
+        return found
 
 
 def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
@@ -48,7 +104,7 @@ def subgroup(group: h5py.Group, name: str) -> h5py.Group | None:
 
 def leaves(group: h5py.Group, *, prefix: str = "", depth: int = 4) -> Iterator[tuple[str, h5py.Dataset]]:
     """Every dataset below a group, by its path there; deeper than `depth` nothing is."""
-    for name in group:
+    for name in names(group):
         found = child(group, name)
         if isinstance(found, h5py.Dataset):
             yield prefix + name, found
@@ -79,11 +135,13 @@ def read(dataset: h5py.Dataset, rows: slice = slice(None)) -> np.ndarray:
         return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
 
 
-def attributes(node: h5py.Group) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def attributes(node: h5py.Group | h5py.Dataset) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Its attributes: texts and single numbers, and arrays; what is neither is left out."""
     plain: dict[str, Any] = {}
     arrays: dict[str, np.ndarray] = {}
-    for name in node.attrs:
+    with damage(f"the attributes of {node.name}"):
+        there = [name for name in node.attrs if name.isprintable()]
+    for name in there:
         value = _attribute(node, name)
         if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
             arrays[name] = value
@@ -96,6 +154,7 @@ def table(text: Any, what: str) -> Mapping[str, Any]:
     """A JSON object out of an attribute."""
     try:
         found = json.loads(text)
+        json.dumps(found, ensure_ascii=False).encode()  # JSON can spell what is no text
     except (TypeError, ValueError) as error:
         raise UserError(f"{what} is not JSON: {error}") from None
     if not isinstance(found, dict):
@@ -112,11 +171,13 @@ def damage(what: str) -> Iterator[None]:
         raise Unfit(f"{what} cannot be read: {_first(error)}") from None
 
 
-def _attribute(node: h5py.Group, name: str) -> Any:
+def _attribute(node: h5py.Group | h5py.Dataset, name: str) -> Any:
     with damage(f"attribute {name} of {node.name}"):
         if node.attrs.get_id(name).get_storage_size() > LONGEST_TEXT:
             return None
         value = node.attrs[name]
+        if isinstance(value, str):
+            value = value.encode("utf-8", "surrogateescape")
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")
         return value.item() if isinstance(value, np.generic) else value

@@ -98,6 +98,7 @@ class Info:
         path = inside(root, INFO)
         try:
             raw = json.loads(path.read_bytes())
+            json.dumps(raw, ensure_ascii=False).encode()  # JSON can spell what is no text
         except (OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read: {error}") from None
         if not isinstance(raw, dict) or not isinstance(raw.get("features"), dict):

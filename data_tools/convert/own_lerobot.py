@@ -49,8 +49,10 @@ class OwnLeRobotSource(Source):
     def take(self, index: int) -> Take:
         try:
             return self._read(self._files.entries[index], index)
-        except (ValueError, KeyError, TypeError, UserError) as error:
-            raise Unfit(f"{type(error).__name__}: {error}") from None
+        except Unfit:
+            raise
+        except Exception as error:  # whatever a decoder makes of altered bytes
+            raise Unfit(f"{type(error).__name__}: {error}") from error
 
     def close(self) -> None:
         self._files.close()

@@ -13,9 +13,11 @@ from data_tools.convert import hdf5
 from data_tools.convert.actions import Scale
 from data_tools.convert.demos import OWN, Demo
 from data_tools.convert.notes import Notes
+from data_tools.convert.pixels import decode_picture
+from data_tools.convert.robomimic_files import by_number
 from data_tools.convert.takes import Header, Source, Take, Unfit
 from mmil.contracts import Spec, UserError
-from mmil.data.sample import Extras, compose, decode_frame
+from mmil.data.sample import Extras, compose
 from mmil.data.sentences import read_sentences
 
 
@@ -26,7 +28,7 @@ def is_own(path: Path) -> bool:
     with hdf5.open_file(path) as file:
         try:
             data = hdf5.subgroup(file, "data")
-            return data is not None and OWN in data.attrs
+            return data is not None and OWN in hdf5.attributes(data)[0]
         except Unfit as reason:
             raise UserError(f"{path}: {reason}") from None
 
@@ -44,18 +46,20 @@ class OwnRobomimicSource(Source):
             told = hdf5.table(plain.get(OWN), f"{path}: the attribute {OWN} of data")
             spec = Spec.from_json(told["spec"])
             self.header = Header("robomimic", spec, told["config"], read_sentences(told), int(told["failed_attempts"]))
-        except (Unfit, KeyError, TypeError, ValueError) as error:
+        except (Unfit, UserError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: the attribute {OWN} of data is damaged: {error}") from None
         self._data, self._scale = data, Scale.told_by(spec)
-        self.names = sorted(data, key=lambda name: int(name.rpartition("_")[2]) if name[5:].isdigit() else 1 << 40)
+        self.names = sorted(hdf5.names(data), key=by_number)
 
     def take(self, index: int) -> Take:
         try:
             group = hdf5.subgroup(self._data, self.names[index])
             assert group is not None, "its name was listed"
             return self._read(group)
-        except (ValueError, KeyError, TypeError, OSError, RuntimeError, UserError) as error:
-            raise Unfit(f"{type(error).__name__}: {error}") from None
+        except Unfit:
+            raise
+        except Exception as error:  # whatever a decoder makes of altered bytes
+            raise Unfit(f"{type(error).__name__}: {error}") from error
 
     def close(self) -> None:
         self._file.close()
@@ -109,7 +113,8 @@ class OwnRobomimicSource(Source):
         if len(ends) != len(frames) or ends[-1] != len(data) or (np.diff(ends) <= 0).any():
             raise Unfit(f"the JPEGs of camera {camera} do not fit its {len(frames)} frames")
         jpegs = [data[end - size : end] for end, size in zip(ends, kept[f"jpeg_sizes/{camera}"], strict=True)]
-        if all(np.array_equal(decode_frame(jpeg), frame) for jpeg, frame in zip(jpegs, frames, strict=True)):
+        shown = (decode_picture(jpeg, frames.shape[1:]) for jpeg in jpegs)
+        if all(np.array_equal(one, frame) for one, frame in zip(shown, frames, strict=True)):
             return jpegs
         self._notes.changed[f"pictures of {camera}"] = "were changed since mmil wrote them, and are compressed anew"
         return []

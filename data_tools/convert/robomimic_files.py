@@ -77,7 +77,7 @@ class Files:
         try:
             data = self._data(path)
             origin = _origin(path, data)
-            demos = sorted(data, key=_number)
+            demos = sorted(hdf5.names(data), key=by_number)
         except Unfit as reason:
             raise UserError(f"{path}: {reason}") from None
         for name in demos:
@@ -95,9 +95,8 @@ class Files:
         file = self._file[1]
         data = hdf5.subgroup(file, "data")
         if data is None:
-            raise UserError(
-                f"{path} has no group data, so it is not robomimic's; there are {', '.join(file) or 'none'}"
-            )
+            there = ", ".join(hdf5.names(file)) or "none"
+            raise UserError(f"{path} has no group data, so it is not robomimic's; there are {there}")
         return data
 
 
@@ -150,7 +149,7 @@ def _filters(file: h5py.File) -> dict[str, list[str]]:
     return dict(found)
 
 
-def _number(name: str) -> tuple[int, str]:
+def by_number(name: str) -> tuple[int, str]:
     """demo_10 after demo_9."""
     tail = name.rpartition("_")[2]
     return (int(tail) if tail.isdigit() and len(tail) < 10 else 1 << 40, name)

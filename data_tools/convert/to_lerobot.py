@@ -146,7 +146,7 @@ class LeRobotSink(Sink):
             film = None
         if film is None:
             path = lerobot.VIDEO_PATH.format(video_key=key, chunk_index=place.chunk, file_index=place.file)
-            film = FilmWriter(self._root / path, frames.shape[1:], fps=self._fps, crf=self._writing.crf)
+            film = FilmWriter(self._root / path, frames.shape[1:], fps=self._fps, writing=self._writing)
             self._plan.describe_film(key, film.pix_fmt, self._fps)
         self._films[key] = place, film
         start = film.frames
