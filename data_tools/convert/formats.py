@@ -38,7 +38,7 @@ def detect(path: Path) -> Format:
     )
 
 
-def open_source(kind: Format, path: Path, given: Given, notes: Notes) -> Source:
+def open_source(kind: Format, path: Path, *, given: Given, notes: Notes) -> Source:
     if not path.exists():
         raise UserError(f"there is nothing at {path}")
     if kind == "mmil":
@@ -67,7 +67,7 @@ def open_source(kind: Format, path: Path, given: Given, notes: Notes) -> Source:
 
 
 def open_sink(
-    kind: Format, path: Path, header: Header, config: Mapping[str, Any], *, writing: Writing, notes: Notes
+    kind: Format, path: Path, header: Header, *, config: Mapping[str, Any], writing: Writing, notes: Notes
 ) -> Sink:
     if kind == "mmil":
         from data_tools.convert.to_shards import ShardSink
@@ -76,7 +76,7 @@ def open_sink(
     if kind == "robomimic":
         from data_tools.convert.to_robomimic import RobomimicSink
 
-        return RobomimicSink(path, header, config, notes)
+        return RobomimicSink(path, header, config, notes=notes)
     from data_tools.convert.to_lerobot import LeRobotSink
 
     return LeRobotSink(path, header, config, writing=writing, notes=notes)

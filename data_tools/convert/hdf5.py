@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from mmil.contracts import UserError
 
 SUFFIXES = (".hdf5", ".h5", ".hdf")
 LONGEST_TEXT = 16 << 20  # [bytes] of an attribute: a model's XML has some 100 kB
-PATIENCE = 60.0  # [s] for a walk through a file's groups and attributes
+PATIENCE = 60.0  # [s] for what lies in one group of a file, and for opening it
 _LINKS = {h5py.SoftLink: "a soft link", h5py.ExternalLink: "an external link"}
 
 
@@ -44,16 +45,20 @@ def survive(paths: Sequence[Path]) -> None:
 
 def _walk(paths: Sequence[Path], told: Any) -> None:
     for path in paths:
-        told.send(path)
         try:
             with open_file(path) as file:
-                _visit(file)
-        except (Unfit, UserError):
+                _visit(file, partial(told.send, path))
+        except UserError:
             continue
 
 
-def _visit(group: h5py.Group, depth: int = 8) -> None:
-    for name in names(group):
+def _visit(group: h5py.Group, alive: Callable[[], None], depth: int = 8) -> None:
+    alive()
+    try:
+        there = names(group)
+    except Unfit:
+        return
+    for name in there:
         try:
             found = child(group, name)
             if isinstance(found, h5py.Dataset):
@@ -63,7 +68,7 @@ def _visit(group: h5py.Group, depth: int = 8) -> None:
         except Unfit:
             continue
         if isinstance(found, h5py.Group) and depth:  # a group may hold itself
-            _visit(found, depth - 1)
+            _visit(found, alive, depth - 1)
 
 
 def open_file(path: Path) -> h5py.File:

@@ -61,7 +61,7 @@ class Plan:
         return {"names": self.names, "state": self.state, "pictures": self.pictures, "native": self.native}
 
 
-def plan_of(take: Take, spec: Spec, pictures: str | None, notes: Notes) -> Plan:
+def plan_of(take: Take, spec: Spec, *, pictures: str | None, notes: Notes) -> Plan:
     """By the first episode: the features that it had, or those that our names make."""
     about = take.extras.about
     if about.get("format") == "lerobot":

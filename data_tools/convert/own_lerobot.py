@@ -74,7 +74,7 @@ class OwnLeRobotSource(Source):
         arrays["actions"] = self._acted(numbers(table, features["action"]), arrays["actions"], extras.about)
         images, jpegs = {}, {}
         for camera in names["cameras"]:
-            images[camera], jpegs[camera] = self._pictures(entry, camera, table, side, about)
+            images[camera], jpegs[camera] = self._pictures(entry, camera, table, side=side, about=about)
         kept = {camera: frames for camera, frames in jpegs.items() if frames}
         return Take(self.names[index], compose(about, arrays, images), about["attempts"], kept, extras)
 
@@ -107,7 +107,7 @@ class OwnLeRobotSource(Source):
         return self._scale.ours(theirs)
 
     def _pictures(
-        self, entry: Entry, camera: str, table: pa.Table, side: Mapping[str, bytes], about: Mapping[str, Any]
+        self, entry: Entry, camera: str, table: pa.Table, *, side: Mapping[str, bytes], about: Mapping[str, Any]
     ) -> tuple[np.ndarray, list[bytes]]:
         """All T+1, and their JPEGs where they still are those of a shard."""
         feature = self._files.info.features[self._told["names"]["cameras"][camera]]

@@ -91,7 +91,7 @@ class Sink(ABC):
 
     @abstractmethod
     def add(self, take: Take) -> None:
-        """Write an episode, or raise Unfit before anything of it is written."""
+        """Write an episode that is known to fit."""
 
     @abstractmethod
     def finish(self) -> None:

@@ -22,7 +22,7 @@ from data_tools.convert.lerobot_columns import Columns, Plan, plan_of
 from data_tools.convert.lerobot_stats import Stats, Totals, number_stats, picture_stats
 from data_tools.convert.notes import Fidelity, Notes
 from data_tools.convert.parquets import Numbered, Parquets
-from data_tools.convert.pixels import encode_png
+from data_tools.convert.pixels import decode_picture, encode_png
 from data_tools.convert.takes import Header, Sink, Take, Writing
 from data_tools.convert.to_shards import ShardSink
 from mmil.contracts import UserError
@@ -54,7 +54,7 @@ class LeRobotSink(Sink):
 
     def add(self, take: Take) -> None:
         if self._plan is None:
-            self._plan = plan_of(take, self._header.spec, self._writing.pictures, self._notes)
+            self._plan = plan_of(take, self._header.spec, pictures=self._writing.pictures, notes=self._notes)
         columns = Columns(take, self._plan, Scale.told_by(self._header.spec))
         rows = columns.arrays(self._notes)
         tasks = columns.sentences
@@ -125,12 +125,10 @@ class LeRobotSink(Sink):
         else:
             kind, data = "jpg", list(jpegs[: len(frames)]) or [encode_frame(frame) for frame in frames]
         how = "PNG" if kind == "png" else "the shard's own JPEG" if jpegs else "JPEG, quality 95"
-        self._compare(camera, how, frames, data)
+        self._compare(camera, frames, data, how=how)
         return [{"bytes": one, "path": f"frame-{i:06d}.{kind}"} for i, one in enumerate(data)]
 
-    def _compare(self, camera: str, how: str, frames: np.ndarray, data: list[bytes]) -> None:
-        from data_tools.convert.pixels import decode_picture
-
+    def _compare(self, camera: str, frames: np.ndarray, data: list[bytes], *, how: str) -> None:
         loss = self._notes.pictures.setdefault(camera, Fidelity(how))
         for instant in {0, len(data) - 1}:
             loss.add(frames[instant], decode_picture(data[instant], frames.shape[1:]))

@@ -32,7 +32,7 @@ _NUMBERED = re.compile(r"demo_(\d{1,9})")
 class RobomimicSink(Sink):
     """Writes the file `path`; `config` is the data set's, for the way back."""
 
-    def __init__(self, path: Path, header: Header, config: Mapping[str, Any], notes: Notes) -> None:
+    def __init__(self, path: Path, header: Header, config: Mapping[str, Any], *, notes: Notes) -> None:
         self._header, self._config, self._notes = header, dict(config), notes
         self._scale = Scale.told_by(header.spec)
         self._file = h5py.File(path, "w")
@@ -56,14 +56,14 @@ class RobomimicSink(Sink):
         for name, array in (rows or self._transitions(take, about)).items():
             demo[name] = array
         for theirs, array in self._observations(take, names).items():
-            self._put(demo, "obs", theirs, array if rows else array[:-1])
+            _put(demo, f"obs/{theirs}", array if rows else array[:-1])
             if not rows:
-                self._put(demo, "next_obs", theirs, take.extras.arrays.get(f"next_obs/{theirs}", array[1:]))
+                _put(demo, f"next_obs/{theirs}", take.extras.arrays.get(f"next_obs/{theirs}", array[1:]))
         for mine, theirs in names["cameras"].items():
             frames = take.episode.images[mine][:, ::-1] if turned else take.episode.images[mine]
-            self._put(demo, "obs", theirs, frames if rows else frames[:-1])
+            _put(demo, f"obs/{theirs}", frames if rows else frames[:-1])
             if not rows:
-                self._put(demo, "next_obs", theirs, frames[1:])
+                _put(demo, f"next_obs/{theirs}", frames[1:])
         self._put_attributes(demo, take, about)
         own = {"names": names, "row0": about.get("row0", "top"), "rows": bool(rows), "observed": about.get("observed")}
         self._put_own(demo, take, {**own, "scaled": not about})
@@ -145,12 +145,6 @@ class RobomimicSink(Sink):
         self._taken.add(free)
         return f"demo_{free}"
 
-    def _put(self, demo: h5py.Group, kind: str, name: str, array: np.ndarray) -> None:
-        """Pictures are compressed, a chunk a frame, as dataset_states_to_obs.py --compress writes them."""
-        picture = array.dtype == np.uint8 and array.ndim == 4
-        options: dict[str, Any] = {"chunks": (1, *array.shape[1:]), "compression": "gzip"} if picture else {}
-        demo.create_dataset(f"{kind}/{name}", data=array, **options)
-
     def _put_attributes(self, demo: h5py.Group, take: Take, about: Mapping[str, Any]) -> None:
         texts: dict[str, Any] = kept_texts(take.extras, about.get("attrs", {}), "attrs") if about else {}
         prefix = "attrs/"
@@ -215,3 +209,10 @@ class RobomimicSink(Sink):
         )
         args = {"env_name": spec.scene, "type": GYM, "env_version": None, "env_kwargs": kwargs}
         return {"env_args": json.dumps(args, ensure_ascii=False)}
+
+
+def _put(demo: h5py.Group, path: str, array: np.ndarray) -> None:
+    """Pictures are compressed, a chunk a frame, as dataset_states_to_obs.py --compress writes them."""
+    picture = array.dtype == np.uint8 and array.ndim == 4
+    options: dict[str, Any] = {"chunks": (1, *array.shape[1:]), "compression": "gzip"} if picture else {}
+    demo.create_dataset(path, data=array, **options)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from data_tools.convert.notes import Fidelity, Notes
-from data_tools.convert.takes import Header, Sink, Take, Unfit
+from data_tools.convert.takes import Header, Sink, Take
 from mmil.contracts import Goal
 from mmil.data.dataset import FORMAT, GENERATION, INDEX, MANIFEST
 from mmil.data.sample import decode_frame, encode_episode, encode_frame
@@ -29,13 +29,10 @@ class ShardSink(Sink):
         self._parts: list[Path] = []
         self._rows: list[Row] = []
         self._shards: list[dict[str, Any]] = []
-        self._seeds: set[int] = set()
         self._said: dict[Goal, set[str]] = defaultdict(set)
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, take: Take) -> None:
-        if take.episode.seed in self._seeds:
-            raise Unfit(f"its seed {take.episode.seed} is another episode's: the same episode twice?")
         frames = {
             camera: take.jpegs.get(camera) or self._encode(camera, images)
             for camera, images in take.episode.images.items()
@@ -48,7 +45,6 @@ class ShardSink(Sink):
         data = encode_episode(take.episode, attempts=take.attempts, frames=frames, extras=take.extras)
         write_atomic(part, data)
         self._parts.append(part)
-        self._seeds.add(take.episode.seed)
         self._said[take.episode.goal].add(take.episode.instruction)
         if len(self._parts) == self._per_shard:
             self._close_shard()

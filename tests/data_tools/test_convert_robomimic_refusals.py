@@ -255,9 +255,9 @@ def test_a_library_that_hangs_or_dies_is_not_waited_for(lift, monkeypatch):
     import time
 
     monkeypatch.setattr(hdf5, "PATIENCE", 0.2)
-    monkeypatch.setattr(hdf5, "_visit", lambda file: time.sleep(30))
+    monkeypatch.setattr(hdf5, "_visit", lambda *_: time.sleep(30))
     assert "lift.hdf5 is damaged: the HDF5 library does not come back from it" in refused(lift)
-    monkeypatch.setattr(hdf5, "_visit", lambda file: os.kill(os.getpid(), 9))
+    monkeypatch.setattr(hdf5, "_visit", lambda *_: os.kill(os.getpid(), 9))
     assert "lift.hdf5 is damaged: the HDF5 library dies of it (signal 9)" in refused(lift)
 
 
