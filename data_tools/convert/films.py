@@ -112,6 +112,8 @@ class FilmReader:
         if not self._container.streams.video:
             raise Unfit(f"{self.path.name} holds no pictures")
         stream = self._container.streams.video[0]
+        if stream.codec_context is None:
+            raise Unfit(f"{self.path.name} is in no format that can be decoded here")
         size = (stream.codec_context.height, stream.codec_context.width)
         if size != self._shape[:2]:
             raise Unfit(f"{self.path.name} is {size[0]}×{size[1]}, the feature says {self._shape}")

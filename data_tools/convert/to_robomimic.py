@@ -193,7 +193,8 @@ class RobomimicSink(Sink):
         for name, array in arrays.items():
             packed = {"compression": "gzip"} if array.ndim and array.size and not name.startswith("jpeg") else {}
             group.create_dataset(name, data=array, **packed)
-        kept = ("goal, seed, draws, outcome, measures", *(name for name in arrays if not name.startswith("extras/")))
+        kept = ["goal, seed, draws, outcome, measures", *(f"JPEGs of camera {camera}" for camera in take.jpegs)]
+        kept += [name for name in arrays if not name.startswith(("extras/", "jpeg"))]
         self._notes.kept_aside |= {name: "the attribute or the group mmil of each demo" for name in kept}
 
     def _environment(self) -> dict[str, str]:
