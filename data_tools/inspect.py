@@ -39,7 +39,7 @@ def inspect(path: Path | str, *, out: Path | str | None = None) -> Path:
         survey.add(episode)
         if index in on_sheet:
             sheet.append(_strips(episode))
-        if index in on_film:
+        if index in on_film and episode.images:
             films.append({**_about(episode), "source": _film(episode, control_hz=dataset.spec.control_hz)})
     views = {**_counts(dataset), **_coverage(survey), "sheet": sheet, "films": films}
     views["notes"] = _notes(dataset, survey)

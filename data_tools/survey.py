@@ -132,7 +132,8 @@ class Survey:
             self.pictures[camera].add(images, chosen=self._index in self._chosen)
         if self._index in self._chosen:
             self._add_draws(episode.draws)
-        self._starts[hashlib.sha256(episode.states[0].tobytes()).digest()].append(episode.key)
+        if episode.states.size:  # what came from elsewhere may have none
+            self._starts[hashlib.sha256(episode.states[0].tobytes()).digest()].append(episode.key)
         self._index += 1
 
     def _add_draws(self, draws: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from data_tools.generate import Speaker, load_grammar
 from data_tools.guard import picture_faults
 from mmil import parallel
-from mmil.contracts import BODY_POSES, Episode, Goal, Scene, Spec, UserError
+from mmil.contracts import BODY_POSES, DO, Episode, Goal, Scene, Spec, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.shards import Row, damage, scan
 from mmil.language.leaks import leaks
@@ -92,7 +92,8 @@ def _leak_reasons(dataset: Dataset, grammar: Speaker) -> Iterator[str]:
             yield f"episode {row.index}: {row.instruction!r} is not among the manifest's sentences for {row.goal}"
     train = {sentence for sentences in said.values() for sentence in sentences}
     train |= {row.instruction for row in dataset.rows}
-    yield from leaks(train, [sentence for goal in said for sentence in grammar.sentences(goal, "held_out")])
+    ours = [goal for goal in said if goal.verb != DO]  # of what came from elsewhere no sentence is held out
+    yield from leaks(train, [sentence for goal in ours for sentence in grammar.sentences(goal, "held_out")])
 
 
 # -- what the shards hold ----------------------------------------------------------------------------------------------
@@ -136,10 +137,15 @@ def _row_reasons(rows: list[Row], found: list[Row]) -> Iterator[str]:
 
 def _check_episode(dataset: Dataset, row: Row) -> Iterator[str]:
     episode = dataset.episode(row.index)  # T+1 around T and finite, or it would not come to be
-    reasons = [*_spec_reasons(episode, dataset.spec), *_range_reasons(episode), *picture_faults(episode)]
+    reasons = episode_faults(episode, dataset.spec)
     if len(episode.actions) != row.steps:
         reasons.append(f"{len(episode.actions)} actions, the index says {row.steps}")
     yield from (f"episode {row.index} ({row.shard}): {reason}" for reason in reasons)
+
+
+def episode_faults(episode: Episode, spec: Spec) -> list[str]:
+    """What is wrong with an episode by itself, whatever shard it lies in."""
+    return [*_spec_reasons(episode, spec), *_range_reasons(episode), *picture_faults(episode)]
 
 
 def _spec_reasons(episode: Episode, spec: Spec) -> Iterator[str]:

@@ -23,6 +23,11 @@ VERBS = {
     "generate": Verb("mmil.commands:generate", "--config YAML --out DIR", "make a data set from a scene and an expert"),
     "verify": Verb("mmil.commands:verify", "DIR", "check a data set: checksums, invariants, leaks, replay"),
     "inspect": Verb("mmil.commands:inspect", "DIR", "write a data set's card, card.html"),
+    "convert": Verb(
+        "mmil.commands:convert",
+        "SRC --to mmil|robomimic|lerobot --out DST",
+        "carry demonstrations over from or to another format",
+    ),
     "train": Verb("mmil.commands:train", "--config YAML --data DIR --out RUN", "train a policy"),
     "evaluate": Verb("mmil.commands:evaluate", "RUN --suite NAME", "run trials of a policy"),
     "report": Verb("mmil.commands:report", "RUN...", "write report.html"),

@@ -101,6 +101,28 @@ def inspect(arguments: Sequence[str]) -> int:
     return 0
 
 
+def convert(arguments: Sequence[str]) -> int:
+    """`mmil convert`: exit code 1 where no episode could be carried over."""
+    from data_tools.convert.conversion import convert as run
+    from mmil.config import parse
+
+    parsed = parse(run, arguments, verb="convert", positional=("source",))
+    done = run(**parsed.options)
+    for line in done.notes.lines():
+        say(line)
+    unfit = f"{len(done.notes.unfit)} quarantined"
+    if not done.episodes:
+        say(f"nothing could be carried over: {unfit}, and {done.out} was not written")
+        return 1
+    say(f"{done.out}: {done.episodes} episodes, {done.steps} steps, {unfit}; report: {done.report}")
+    if parsed.options["to"] == "mmil":
+        say(f"next: mmil verify {done.out}, mmil inspect {done.out}, or")
+        say(f"      mmil train --config configs/train/converted.yaml --data {done.out} --out RUN")
+    else:
+        say(f"next: mmil convert {done.out} --to mmil --out DIR brings it back")
+    return 0
+
+
 def instructions(arguments: Sequence[str]) -> int:
     """`mmil instructions`."""
     from mmil.config import parse

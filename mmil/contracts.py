@@ -34,6 +34,7 @@ SIDES: Mapping[str, tuple[float, float]] = {
 }
 BESIDE = {"left_of": SIDES["left"], "right_of": SIDES["right"], "in_front_of": SIDES["front"], "behind": SIDES["back"]}
 BODY_POSES = "body_poses"  # the privileged state every scene has: where its things are
+DO = "do"  # the verb of demonstrations that came from elsewhere with nothing but a sentence
 
 
 class UserError(Exception):
@@ -60,7 +61,7 @@ class Goal:
     """What an instruction asks for, as data; what the verb does not need is None.
 
     `relation`: a side of the table (SIDES), or how `object` shall lie to `target`: in, on, left_of, behind …
-    Demonstrations that came from elsewhere with nothing but a sentence have the verb "do" and that as their object.
+    Demonstrations that came from elsewhere with nothing but a sentence have the verb DO and that as their object.
     """
 
     verb: str

@@ -18,7 +18,8 @@ from mmil.normalizer import Normalizer
 class Policy(nn.Module):
     """A network that takes a Batch in physical units; shapes come from `spec`, units from `stats`.
 
-    Each part is given as a constructor that lacks only what the data decides. past, future: K and H.
+    Each part is given as a constructor that lacks only what the data decides. past, future: K and H. wrench: None for
+    data that have none.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class Policy(nn.Module):
         vision: Callable[[Spec], TimmVision],
         language: Callable[[Spec], TextTokens],
         signals: Callable[[Spec], SignalTokens],
-        wrench: Callable[[Spec], WrenchTokens],
+        wrench: Callable[[Spec], WrenchTokens] | None,
         fusion: Callable[[Sizes], FilmFusion],
         head: Callable[[int, tuple[int, int]], Head],
         past: int = 1,
@@ -38,13 +39,13 @@ class Policy(nn.Module):
         super().__init__()
         self.spec, self.past, self.future = spec, past, future
         self.normalizer = Normalizer(stats)
-        self.vision, self.language, self.signals, self.wrench = (
-            make(spec) for make in (vision, language, signals, wrench)
-        )
+        self.vision, self.language, self.signals = (make(spec) for make in (vision, language, signals))
+        self.wrench = wrench(spec) if wrench else None
         queries, width = self.language.queries.shape
+        others = 1 + (wrench is not None)
         self.aspects = {camera: shape[1] / shape[0] for camera, shape in spec.cameras.items()}
         self.fusion = fusion(
-            Sizes(self.vision.grids, token=width, sentence=queries, others=2, past=past, aspects=self.aspects)
+            Sizes(self.vision.grids, token=width, sentence=queries, others=others, past=past, aspects=self.aspects)
         )
         self.head = head(self.fusion.width, (future, len(spec.action)))
 
@@ -55,7 +56,7 @@ class Policy(nn.Module):
             self.vision(batch.images),
             self.language(batch.instruction),
             self.signals(signals),
-            self.wrench(signals),
+            *([self.wrench(signals)] if self.wrench else []),
             signals=batch.signals,
         )
 

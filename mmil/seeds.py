@@ -20,6 +20,14 @@ def trial_seed(suite: str, seed: int, index: int) -> int:
     return _draw(seed, _TRIAL, name, index) | 1
 
 
+def foreign_seed(*parts: bytes) -> int:
+    """The seed (even, 63 bits) of an episode that no seed made: by what it is, so that no two share one by chance."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return int.from_bytes(digest.digest()[:8], "big") >> 1 & ~1
+
+
 def sentence_rng(scene_seed: int) -> np.random.Generator:
     """The generator that picks the sentence of an episode; independent of what the scene draws from the same seed."""
     return np.random.default_rng(np.random.SeedSequence(scene_seed, spawn_key=(_SENTENCE,)))

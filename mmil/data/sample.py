@@ -3,6 +3,7 @@
 <key>.json                    what a person asks about it: seed, goal, instruction, outcome, draws …
 <key>.npz                     actions, labels, rewards, states, signals/<name>, privileged/<name>
 <key>.<camera>.<frame>.jpg    T+1 frames a camera, quality 95, 4:4:4
+What an episode had in another format and has no field here lies under "extras" in both, where nobody trips over it.
 The same episode gives the same bytes. Nothing here unpickles.
 """
 
@@ -13,7 +14,8 @@ import json
 import re
 import tarfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,15 +28,43 @@ _FRAME = re.compile(r"([a-z0-9_-]+)\.(\d{4,})\.jpg")
 _ARRAYS = ("actions", "labels", "rewards", "states")
 
 
-def encode_episode(episode: Episode, *, attempts: int, quality: int = 95) -> bytes:
-    """The episode as tar members without an end of archive; `attempts` is how many it took to get it."""
+@dataclass(frozen=True)
+class Extras:
+    """What an episode held in the format it came from and an Episode has no field for: kept for the way back."""
+
+    about: Mapping[str, Any] = field(default_factory=dict)  # JSON values
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)  # of any dtype but object
+
+
+def encode_episode(
+    episode: Episode,
+    *,
+    attempts: int,
+    quality: int = 95,
+    frames: Mapping[str, Sequence[bytes]] | None = None,
+    extras: Extras | None = None,
+) -> bytes:
+    """The episode as tar members without an end of archive; `attempts` is how many it took to get it.
+
+    frames: JPEGs of each camera, in order, where they are at hand; they are written as they are.
+    """
     for name in (episode.scene, *episode.images):
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot name a scene or a camera in a shard; use a-z, 0-9, _ and -")
-    members = [("json", encode_json(_description(episode, attempts))), ("npz", _encode_arrays(episode))]
-    for camera, frames in episode.images.items():
-        members += [(frame_name(camera, i), encode_frame(frame, quality=quality)) for i, frame in enumerate(frames)]
+    extras = extras or Extras()
+    members = [
+        ("json", encode_json(describe(episode, attempts, extras))),
+        ("npz", _encode_arrays(episode, extras)),
+    ]
+    for camera, images in episode.images.items():
+        jpegs = frames[camera] if frames else (encode_frame(image, quality=quality) for image in images)
+        members += [(frame_name(camera, i), jpeg) for i, jpeg in enumerate(jpegs)]
     return b"".join(_member(f"{episode.key}.{name}", data) for name, data in members)
+
+
+def decode_extras(sample: Mapping[str, Any]) -> Extras:
+    """What a sample keeps for the format it came from; nothing in one that was made here."""
+    return Extras(json.loads(sample["json"]).get("extras", {}), _under("extras/", decode_arrays(sample["npz"])))
 
 
 def decode_sample(sample: Mapping[str, Any]) -> Episode:
@@ -47,6 +77,13 @@ def decode_sample(sample: Mapping[str, Any]) -> Episode:
         camera: [decode_frame(sample[frame_name(camera, i)]) for i in range(description["steps"] + 1)]
         for camera in description["cameras"]
     }
+    return compose(description, arrays, {camera: np.stack(images) for camera, images in frames.items()})
+
+
+def compose(
+    description: Mapping[str, Any], arrays: Mapping[str, np.ndarray], images: Mapping[str, np.ndarray]
+) -> Episode:
+    """The episode of a sample's json and npz, and of its pictures."""
     return Episode(
         scene=description["scene"],
         seed=description["seed"],
@@ -57,7 +94,7 @@ def decode_sample(sample: Mapping[str, Any]) -> Episode:
         things=tuple(Thing(**thing) for thing in description["things"]),
         draws=description["draws"],
         measures=description.get("measures", {}),
-        images={camera: np.stack(images) for camera, images in frames.items()},
+        images=images,
         signals=_under("signals/", arrays),
         privileged=_under("privileged/", arrays),
         **{name: arrays[name] for name in _ARRAYS},
@@ -136,8 +173,9 @@ def encode_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _description(episode: Episode, attempts: int) -> dict[str, Any]:
-    return {
+def describe(episode: Episode, attempts: int, extras: Extras) -> dict[str, Any]:
+    """The json of a sample."""
+    description = {
         "scene": episode.scene,
         "seed": episode.seed,
         "goal": episode.goal.to_json(),
@@ -151,12 +189,14 @@ def _description(episode: Episode, attempts: int) -> dict[str, Any]:
         "cameras": list(episode.images),
         "attempts": attempts,
     }
+    return {**description, "extras": dict(extras.about)} if extras.about else description
 
 
-def _encode_arrays(episode: Episode) -> bytes:
+def _encode_arrays(episode: Episode, extras: Extras) -> bytes:
     arrays = {name: getattr(episode, name) for name in _ARRAYS}
     arrays |= {f"signals/{name}": array for name, array in episode.signals.items()}
     arrays |= {f"privileged/{name}": array for name, array in episode.privileged.items()}
+    arrays |= {f"extras/{name}": array for name, array in extras.arrays.items()}
     return _npz(arrays.items())
 
 

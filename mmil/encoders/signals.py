@@ -12,17 +12,21 @@ from mmil.contracts import Spec, UserError
 
 
 class SignalTokens(nn.Module):
-    """An MLP over the named signals, side by side; `dropout` hides all of them from a sample now and then."""
+    """An MLP over the named signals, side by side; `dropout` hides all of them from a sample now and then.
+
+    names: None for every signal of the data.
+    """
 
     def __init__(
         self,
         spec: Spec,
         *,
-        names: Sequence[str] = ("joint_pos", "eef_pos_world", "eef_quat_xyzw", "gripper_pos"),
+        names: Sequence[str] | None = ("joint_pos", "eef_pos_world", "eef_quat_xyzw", "gripper_pos"),
         width: int = 64,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        names = tuple(spec.signals) if names is None else names
         unknown = [name for name in names if name not in spec.signals]
         if unknown:
             raise UserError(f"no signal {', '.join(unknown)} in the data; there are {', '.join(spec.signals)}")

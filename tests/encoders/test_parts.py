@@ -60,6 +60,17 @@ def test_fine_tuning_reaches_the_pretrained_parts():
     assert any(p.grad is not None for p in policy.language.model.parameters())
 
 
+def test_data_without_a_wrench_and_with_signals_of_any_name():
+    spec = replace(SPEC, signals={"state": (4,), "ee_ori": (3,)})
+    policy = tiny_policy(wrench=None, signals=partial(SignalTokens, names=None, width=32))(spec, unit_stats(spec))
+    batch = tiny_batch()
+    batch.signals = {"state": torch.randn(4, 1, 4), "ee_ori": torch.randn(4, 1, 3)}
+    before = policy.sample(batch)
+    assert before.shape == (4, 8, 7) and torch.isfinite(policy.loss(batch))
+    batch.signals["ee_ori"] = batch.signals["ee_ori"] + 1
+    assert not torch.equal(policy.sample(batch), before)
+
+
 @pytest.mark.parametrize("cached", [False, True])
 def test_it_overfits_one_batch(cached):
     module, batch = tiny_module(), tiny_batch(4, cached=cached)
