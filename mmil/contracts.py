@@ -107,7 +107,7 @@ class Spec:
     privileged: Mapping[str, tuple[int, ...]] = field(
         default_factory=dict
     )  # as signals; lessons may read it, not policies
-    versions: Mapping[str, str] = field(default_factory=dict)  # informative: a difference is told, not refused
+    versions: Mapping[str, str] = field(default_factory=dict)  # of packages, and `model`: differences are told only
 
     def to_json(self) -> dict[str, Any]:
         return json.loads(json.dumps(dataclasses.asdict(self)))
@@ -126,9 +126,14 @@ class Spec:
             control_hz=data["control_hz"],
             controller=dict(data["controller"]),
             conventions=dict(data["conventions"]),
-            privileged={name: tuple(shape) for name, shape in data.get("privileged", {}).items()},
-            versions=dict(data.get("versions", {})),
+            privileged={name: tuple(shape) for name, shape in (data.get("privileged") or {}).items()},
+            versions=dict(data.get("versions") or {}),
         )
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What simulates: versions of packages, the sha256 of the compiled `model` and of the `controller`."""
+        return {**self.versions, "controller": str(self.controller.get("sha256", ""))}
 
     def differences(self, other: Spec) -> list[str]:
         """One line a field in which the two disagree; versions do not count."""
@@ -264,6 +269,7 @@ class Episode:
     actions: np.ndarray  # float32 (T, A), executed
     labels: np.ndarray  # float32 (T, A), the expert's answer in the same state
     rewards: np.ndarray  # float32 (T,)
+    provenance: Mapping[str, str] = field(default_factory=dict)  # see Spec.provenance; empty where nobody wrote it down
 
     def __post_init__(self) -> None:
         steps = len(self.actions)

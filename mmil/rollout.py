@@ -136,6 +136,7 @@ class _Tape:
             actions=np.array([turn.action for turn in acted], np.float32).reshape(-1, axes),
             labels=np.array([turn.label for turn in acted], np.float32).reshape(-1, axes),
             rewards=np.array([turn.step.reward for turn in self.turns[1:]], np.float32),
+            provenance=self.scene.spec.provenance,
         )
 
 
