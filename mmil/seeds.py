@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-_EPISODE, _TRIAL, _SENTENCE = range(3)
+_EPISODE, _TRIAL, _SENTENCE, _LOOK = range(4)
 
 
 def episode_seed(seed: int, index: int, attempt: int = 0) -> int:
@@ -18,6 +18,11 @@ def trial_seed(suite: str, seed: int, index: int) -> int:
     """The scene's seed (odd, 63 bits) for trial `index` of a suite evaluated with `seed`."""
     name = int.from_bytes(hashlib.sha256(suite.encode()).digest()[:4], "big")
     return _draw(seed, _TRIAL, name, index) | 1
+
+
+def look_seed(seed: int, episode: int) -> int:
+    """The seed (even, 63 bits) of what an episode with scene seed `episode` looks like when it is rendered anew."""
+    return _draw(seed, _LOOK, episode) & ~1
 
 
 def foreign_seed(*parts: bytes) -> int:

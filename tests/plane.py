@@ -74,6 +74,13 @@ class Plane(Scene):
     def simulator_state(self) -> np.ndarray:
         return np.concatenate([self._finger, self._things.ravel()])
 
+    def retake(self, draws: Mapping[str, Any], states: np.ndarray) -> Observation:
+        self._table, self._things, self._finger = np.array(draws["table"]), states[2:].reshape(3, 2), states[:2]
+        return Observation({camera: self._draw(camera) for camera in self.spec.cameras}, {}, "")
+
+    def look(self, seed: int) -> dict[str, Any]:
+        return {"table": np.random.default_rng(seed).integers(120, 230, 3).tolist()}
+
     def close(self) -> None:
         self.closed = True
 

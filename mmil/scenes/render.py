@@ -67,6 +67,7 @@ class Renderer:
         self._option = mujoco.MjvOption()
         self._option.geomgroup[HIDDEN] = 0
         self._option.geomgroup[2] = 0  # markers
+        self._option.sitegroup[:] = 0  # more of them, which robosuite makes transparent at the first reset only
         self._mjr = _mjr_context(model)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mjr)
         if rendering == "fast":

@@ -26,7 +26,7 @@ class Sensors:
 
     def __init__(self, draws: Draws, cameras: Sequence[str]) -> None:
         self._draws, self._cameras = draws, tuple(cameras)
-        self._rng = np.random.default_rng(draws["seed"])
+        self._streams: dict[str, np.random.Generator] = {}
         share = draws["dead_camera"]
         # one always lives
         self._dead = None if share is None or len(cameras) < 2 else cameras[int(share * len(cameras))]
@@ -50,15 +50,22 @@ class Sensors:
     def signals(self, clean: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {name: self._reading(name, value) for name, value in clean.items()}
 
+    def _rng(self, sensor: str) -> np.random.Generator:
+        """A stream of random numbers a sensor, so that one camera more or a larger one changes nothing else."""
+        if sensor not in self._streams:
+            self._streams[sensor] = np.random.default_rng([self._draws["seed"], *sensor.encode()])
+        return self._streams[sensor]
+
     def _frame(self, camera: str, render: Callable[[str], np.ndarray]) -> np.ndarray:
         frames = self._frames[camera]
-        lost = self._rng.random() < self._draws["image_loss"] and len(frames)
+        rng = self._rng(camera)
+        lost = rng.random() < self._draws["image_loss"] and len(frames)
         frames.append(frames[-1] if lost else render(camera))
         if camera == self._dead:
             return np.zeros_like(frames[0])
         shown = frames[0]
         if self._draws["image_noise"]:
-            noise = self._rng.normal(0.0, self._draws["image_noise"], shown.shape)
+            noise = rng.normal(0.0, self._draws["image_noise"], shown.shape)
             shown = np.clip(shown + noise, 0, 255).round().astype(np.uint8)
         return shown.copy()
 
@@ -68,6 +75,7 @@ class Sensors:
         if not (latency or loss or noise) or not usual:  # where cameras stand was measured once, not sensed
             return np.array(value, np.float32)
         past = self._readings.setdefault(name, deque(maxlen=latency + 1))
-        lost = self._rng.random() < loss and len(past)
-        past.append(past[-1] if lost else value + self._rng.normal(0.0, noise * usual, value.shape))
+        rng = self._rng(name)
+        lost = rng.random() < loss and len(past)
+        past.append(past[-1] if lost else value + rng.normal(0.0, noise * usual, value.shape))
         return past[0].astype(np.float32)

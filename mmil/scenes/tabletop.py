@@ -11,6 +11,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from mmil import __version__
 from mmil.contracts import (
     BODY_POSES,
     Body,
@@ -26,6 +27,7 @@ from mmil.contracts import (
     UserError,
 )
 from mmil.scenes.dressing import CAMERAS, Dressing, Parts
+from mmil.scenes.fingerprint import model_sha256
 from mmil.scenes.fixtures import KINDS, Fixture
 from mmil.scenes.judge import Judge
 from mmil.scenes.layout import TALL
@@ -40,6 +42,8 @@ from mmil.scenes.world import CONTROL_HZ, CONTROLLER, READINGS, TABLE_TOP, Table
 SLOW_TIME = 2.5  # times the horizon, for who has to take care how
 PUT_ROOM = 0.10  # [m], between the middles of things beside each other
 SETTLE_STEPS = 4  # control steps with the hand open and still, before the first observation
+LOOK = ("cameras", "light", "table", "room")  # draws that physics knows nothing of
+PACKAGES = ("mujoco", "robosuite", "numpy", "numba")  # whose version may change what an action does
 ACTION = ("dx", "dy", "dz", "rx", "ry", "rz", "gripper")
 CONVENTIONS = {
     "image": "RGB uint8, row 0 on top",
@@ -101,6 +105,7 @@ class Tabletop(Scene):
             stock_control=stock_control,
         )
         self._model, self._data = self._world.sim.model._model, self._world.sim.data._data
+        model = model_sha256(self._model)  # as it was compiled: what follows writes into it
         for fixture in self._furniture.values():
             fixture.bind(self._model, self._data, height=float(TABLE_TOP[2]))
         height, width = image_size
@@ -114,7 +119,7 @@ class Tabletop(Scene):
             controller={"name": "OSC_POSE", "sha256": hashlib.sha256(CONTROLLER.read_bytes()).hexdigest()},
             conventions=CONVENTIONS,
             privileged={BODY_POSES: (things + fixtures, 7)},
-            versions={name: version(name) for name in ("mujoco", "robosuite", "numpy")},
+            versions={**{name: version(name) for name in PACKAGES}, "mmil": __version__, "model": model},
         )
         self._parts = Parts(self._world)
         self._dressing = Dressing(self._model, self._data, self._parts)
@@ -194,8 +199,8 @@ class Tabletop(Scene):
     def show(self, draws: Mapping[str, Any], states: np.ndarray) -> dict[str, np.ndarray]:
         """Pictures of a stored instant: {camera: uint8 (h, w, 3)} of one row of Episode.states."""
         self._draws = draws
-        self._dressing.apply(draws)
         self._stand()
+        self._dressing.apply(draws)
         self._data.qpos[:] = states[: self._model.nq]
         mujoco.mj_forward(self._model, self._data)
         at = self._model.nq + self._model.nv + self._model.na
@@ -206,11 +211,23 @@ class Tabletop(Scene):
         self._moment += 1
         return {camera: self._renderer.render(self._parts.cameras[camera]) for camera in self.spec.cameras}
 
+    def retake(self, draws: Mapping[str, Any], states: np.ndarray) -> Observation:
+        """A stored instant again: its pictures, and of its signals those that say where the cameras stand."""
+        images = self.show(draws, states)
+        poses = {f"camera_{name}": self._camera(self._parts.cameras[name]) for name in images}
+        return Observation(images, {name: pose.astype(np.float32) for name, pose in poses.items()}, instruction="")
+
+    def look(self, seed: int) -> dict[str, Any]:
+        """New draws of what only the eye notices."""
+        draws = self._randomisation.draw(seed, things=2, pool=self._pool)  # two, for whom there is always room
+        return {name: draws[name] for name in LOOK if name in draws}
+
     def close(self) -> None:
         self._renderer.close()
 
     def _apply(self) -> None:
         """Make the model what the draws say, let it settle, and tare the wrench."""
+        self._stand()  # before constants of the model are derived, which would tell of the last episode's fixtures
         self._dressing.apply(self._draws)
         robot = self._world.robots[0]
         robot.init_qpos = self._home + self._draws["robot"]["joint_offset"]

@@ -59,6 +59,22 @@ def test_noise_is_as_large_as_drawn_and_spares_what_was_calibrated():
     assert all((one["camera_front"] == 1).all() for one in read)
 
 
+def test_one_camera_more_changes_no_other_sensor():
+    faults = {**PERFECT, "image_noise": 5.0, "image_loss": 0.3, "signal_noise": 0.1, "signal_loss": 0.3}
+
+    def read(cameras, size):
+        sensors = Sensors(faults, cameras)
+        for i in range(6):
+            shown = sensors.images(lambda camera, i=i: np.full((size, size, 3), 20 * i, np.uint8))["front"]
+            yield sensors.signals({"joint_pos": np.arange(7.0) + i, "wrench": np.zeros((5, 6))}), shown
+
+    few, more, larger = read(("front",), 8), read(("front", "wrist", "side"), 8), read(("front",), 16)
+    for (signals, shown), (others, again), (third, _) in zip(few, more, larger, strict=True):
+        assert (shown == again).all()
+        assert all((signals[name] == others[name]).all() for name in signals)
+        assert all((signals[name] == third[name]).all() for name in signals)
+
+
 @pytest.mark.parametrize("profile", ["strong"])
 def test_a_strongly_randomised_episode_is_the_same_again(profile):
     scene = Tabletop(randomisation=Randomisation(profile=profile), image_size=(48, 48), horizon=30)
