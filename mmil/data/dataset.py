@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmil.contracts import Episode, Spec, UserError
 from mmil.data.sample import decode_sample, split_members
+from mmil.data.schema import LINEAGE, SENTENCES, SPEC, misfit
 from mmil.data.shards import SHARD_NAME, Row, damage, file_sha256
 
 FORMAT = "mmil-1"
@@ -77,8 +79,11 @@ class Dataset:
 
     def episode(self, index: int) -> Episode:
         """Decode one episode; only its own bytes are read."""
+        return self.decode(index, self.sample(index))
+
+    def decode(self, index: int, members: Mapping[str, bytes]) -> Episode:
+        """The episode that has these members; whatever is wrong with them is a line that names it."""
         row = self.rows[index]
-        members = self.sample(index)
         try:
             return decode_sample(members)
         except Exception as error:  # whatever a decoder makes of altered bytes
@@ -125,6 +130,10 @@ def _manifest(folder: Path) -> dict[str, Any]:
     wrong = [name for name, kind in _FIELDS.items() if not isinstance(manifest.get(name), kind)]
     if wrong:
         raise UserError(f"{folder / MANIFEST} lacks a proper {', '.join(wrong)}")
+    for name, schema in {"spec": SPEC, "sentences": SENTENCES, "lineage": LINEAGE}.items():
+        if reason := misfit(manifest.get(name), schema, name):
+            what = "not a Spec" if name == "spec" else f"no {name} that can be read"
+            raise UserError(f"{folder / MANIFEST} holds {what}: {reason}")
     _check_shards(folder, manifest["shards"])
     return manifest
 

@@ -14,16 +14,17 @@ import json
 import re
 import tarfile
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from mmil.contracts import Episode, Goal, Spec, Thing, UserError
+from mmil.data.schema import NAME, SAMPLE, SIDE, misfit
 
 BLOCK = tarfile.BLOCKSIZE
-_NAME = re.compile(r"[a-z0-9_-]+")  # webdataset cuts keys at the first dot and lowers the rest
+LARGEST = 1 << 29  # [bytes] that the arrays of an episode may unpack to
 _FRAME = re.compile(r"([a-z0-9_-]+)\.(\d{4,})\.jpg")
 _ARRAYS = ("actions", "labels", "rewards", "states")
 
@@ -49,7 +50,7 @@ def encode_episode(
     frames: JPEGs of each camera, in order, where they are at hand; they are written as they are.
     """
     for name in (episode.scene, *episode.images):
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot name a scene or a camera in a shard; use a-z, 0-9, _ and -")
     extras = extras or Extras()
     members = [
@@ -72,7 +73,13 @@ def decode_sample(sample: Mapping[str, Any]) -> Episode:
 
     Keys with leading underscores, which webdataset adds, are passed over.
     """
-    description, arrays = json.loads(sample["json"]), decode_arrays(sample["npz"])
+    description = json.loads(sample["json"])
+    if reason := misfit(description, SAMPLE):
+        raise UserError(f"its json does not describe an episode: {reason}")
+    known = {"json", "npz", *_frames(description)}
+    if strange := sorted(name for name in sample if not name.startswith("_") and name not in known):
+        raise UserError(f"it holds {', '.join(map(repr, strange[:3]))}, which no episode has")
+    arrays = decode_arrays(sample["npz"])
     frames = {
         camera: [decode_frame(sample[frame_name(camera, i)]) for i in range(description["steps"] + 1)]
         for camera in description["cameras"]
@@ -93,11 +100,12 @@ def compose(
         outcome=description["outcome"],
         things=tuple(Thing(**thing) for thing in description["things"]),
         draws=description["draws"],
-        measures=description.get("measures", {}),
+        measures=description.get("measures") or {},
         images=images,
         signals=_under("signals/", arrays),
         privileged=_under("privileged/", arrays),
         **{name: arrays[name] for name in _ARRAYS},
+        provenance=description.get("provenance") or {},
     )
 
 
@@ -110,15 +118,19 @@ def complete(sample: Mapping[str, Any]) -> bool:
     if "json" not in sample or "npz" not in sample:
         return False
     description = json.loads(sample["json"])
-    frames = {frame_name(c, i) for c in description["cameras"] for i in range(description["steps"] + 1)}
-    return frames == {name for name in sample if _FRAME.fullmatch(name)}
+    return set(_frames(description)) == {name for name in sample if _FRAME.fullmatch(name)}
+
+
+def _frames(description: Mapping[str, Any]) -> Iterator[str]:
+    """The names of its pictures."""
+    return (frame_name(c, i) for c in description["cameras"] for i in range(description["steps"] + 1))
 
 
 def split_members(data: bytes) -> tuple[str, dict[str, bytes]]:
     """Key and members of the one sample whose tar members are `data`."""
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
-            files = {member.name: member_content(tar, member) for member in tar if member.isfile()}
+            files = {member.name: member_content(tar, member) for member in tar}
     except tarfile.TarError as error:
         raise UserError(f"not the tar members of a sample: {error}") from None
     keys = {name.partition(".")[0] for name in files}
@@ -128,8 +140,17 @@ def split_members(data: bytes) -> tuple[str, dict[str, bytes]]:
 
 
 def member_content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = tar.extractfile(member)  # None for folders, links and devices
-    return file.read() if file else b""
+    require_plain(member)
+    file = tar.extractfile(member)
+    assert file is not None, "a plain file has content"
+    return file.read()
+
+
+def require_plain(member: tarfile.TarInfo) -> None:
+    """Refuse links, devices, folders, sparse files and headers that change the meaning of the next one."""
+    if member.type != tarfile.REGTYPE or member.pax_headers:
+        kinds = {tarfile.SYMTYPE: "a link", tarfile.LNKTYPE: "a link", tarfile.DIRTYPE: "a folder"}
+        raise UserError(f"{member.name[:60]!r} is {kinds.get(member.type, 'something else')}, not a plain file")
 
 
 def per_frame(spec: Spec) -> dict[str, tuple[int, ...]]:
@@ -158,15 +179,33 @@ def decode_frame(data: bytes) -> np.ndarray:
     """RGB frame uint8 (h, w, 3)."""
     import cv2
 
-    frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    size = jpeg_size(data)
+    if size and max(size) > SIDE:
+        raise UserError(f"a JPEG frame of {size[0]} × {size[1]} pixels; no camera has more than {SIDE} a side")
+    frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if size else None
     if frame is None:
         raise UserError(f"not a JPEG frame: {len(data)} bytes starting with {data[:4].hex()!r}")
     return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
 
 
-def decode_arrays(data: bytes) -> dict[str, np.ndarray]:
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Height and width that a JPEG declares (ITU T.81, B.2.2), without decoding it; None where it is none."""
+    at = 2
+    while data[:2] == b"\xff\xd8" and data[at : at + 1] == b"\xff" and at + 9 <= len(data):
+        if 0xC0 <= data[at + 1] <= 0xCF and data[at + 1] not in (0xC4, 0xC8, 0xCC):
+            return int.from_bytes(data[at + 5 : at + 7]), int.from_bytes(data[at + 7 : at + 9])
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return None
+
+
+def decode_arrays(data: bytes, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays of an npz member, all or those named; numpy refuses pickled ones."""
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+        if missing := [name for name in names or () if name not in arrays.files]:
+            raise UserError(f"an episode has no {', '.join(missing)}; it has {', '.join(arrays.files)}")
+        if (unpacked := sum(entry.file_size for entry in arrays.zip.infolist())) > LARGEST:
+            raise UserError(f"its arrays unpack to {unpacked / 1e6:.0f} MB; an episode has {LARGEST / 1e6:.0f} at most")
+        return {name: arrays[name] for name in (arrays.files if names is None else names)}
 
 
 def encode_json(value: Any) -> bytes:
@@ -185,6 +224,7 @@ def describe(episode: Episode, attempts: int, extras: Extras) -> dict[str, Any]:
         "things": [vars(thing) for thing in episode.things],
         "draws": dict(episode.draws),
         "measures": {name: float(value) for name, value in episode.measures.items()},
+        "provenance": dict(episode.provenance),
         "steps": len(episode.actions),
         "cameras": list(episode.images),
         "attempts": attempts,

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from mmil.contracts import Goal, Outcome, Split, Thing, UserError
-from mmil.data.sample import BLOCK, encode_json, member_content
+from mmil.data.sample import BLOCK, encode_json, member_content, require_plain
+from mmil.data.schema import ATTEMPT, ROW, misfit
 
 SHARD_NAME = re.compile(r"episodes-\d{6,}\.tar")
 END_OF_ARCHIVE = b"\0" * (2 * BLOCK)
@@ -47,12 +48,10 @@ class Row:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Row:
+        if reason := misfit(data, ROW):
+            raise ValueError(reason)
         things = tuple(Thing(**thing) for thing in data["things"])
-        row = cls(**{**data, "goal": Goal.from_json(data["goal"]), "things": things})
-        numbers = (row.index, row.offset, row.size, row.seed, row.attempts, row.steps)
-        if not all(type(number) is int and number >= 0 for number in numbers):
-            raise ValueError(f"row {row.key!r} holds {numbers} where natural numbers belong")
-        return row
+        return cls(**{**data, "goal": Goal.from_json(data["goal"]), "things": things})
 
 
 def shard_name(number: int) -> str:
@@ -91,31 +90,28 @@ def scan(path: Path, *, first: int) -> list[Row]:
     try:
         with tarfile.open(path, "r:") as tar:
             members = list(tar)
+            for member in members:
+                require_plain(member)
             groups = [list(group) for _, group in groupby(members, key=lambda m: m.name.partition(".")[0])]
             end = path.stat().st_size - len(END_OF_ARCHIVE)
             offsets = [group[0].offset for group in groups] + [end]
             descriptions = [json.loads(member_content(tar, group[0])) for group in groups]
-    except (tarfile.TarError, ValueError, KeyError) as error:
+            samples = zip(groups, descriptions, pairwise(offsets), strict=True)
+            return [
+                Row.from_json(
+                    {
+                        "key": group[0].name.partition(".")[0],
+                        "index": first + number,
+                        "shard": path.name,
+                        "offset": start,
+                        "size": stop - start,
+                        **{name: about[name] for name in ATTEMPT},
+                    }
+                )
+                for number, (group, about, (start, stop)) in enumerate(samples)
+            ]
+    except (tarfile.TarError, ValueError, KeyError, TypeError, UserError) as error:
         raise UserError(f"{path} is damaged: {error}") from None
-    return [
-        Row.from_json(
-            {
-                "key": group[0].name.partition(".")[0],
-                "index": first + number,
-                "shard": path.name,
-                "offset": start,
-                "size": stop - start,
-                **{
-                    name: about[name]
-                    for name in ("seed", "attempts", "goal", "instruction", "split", "outcome", "things")
-                },
-                "steps": about["steps"],
-            }
-        )
-        for number, (group, about, (start, stop)) in enumerate(
-            zip(groups, descriptions, pairwise(offsets), strict=True)
-        )
-    ]
 
 
 def shard_entry(path: Path, rows: Iterable[Row]) -> dict[str, Any]:

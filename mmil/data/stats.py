@@ -16,8 +16,8 @@ import numpy as np
 from mmil.contracts import UserError
 from mmil.data.dataset import Dataset
 from mmil.data.members import read_samples
+from mmil.data.sample import decode_arrays
 from mmil.data.shards import Row
-from mmil.data.windows import read_arrays
 from mmil.progress import progress
 
 RESERVOIR = 1 << 16  # rows kept a signal
@@ -84,7 +84,7 @@ def compute(dataset: Dataset, *, rows: Iterable[Row] | None = None) -> Stats:
     running = {name: Running(shape[-1:]) for name, shape in shapes.items()}
     samples = read_samples(dataset.path, rows, want=lambda suffix: suffix == "npz")
     for _, sample in progress(samples, "statistics", total=len(rows), unit="episodes"):
-        for name, array in read_arrays(sample["npz"], list(shapes)).items():
+        for name, array in decode_arrays(sample["npz"], list(shapes)).items():
             running[name].add(array)
     moments = {name: one.moments() for name, one in running.items()}
     signals = {name: moments[f"signals/{name}"] for name in dataset.spec.signals}

@@ -6,7 +6,6 @@ t … t+H-1 (the last one repeated past the end, where `valid` is false). Pure f
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,7 +14,7 @@ import numpy as np
 
 from mmil.contracts import Batch, Goal, Spec, Thing, UserError
 from mmil.data.members import Sample
-from mmil.data.sample import frame_name, per_frame
+from mmil.data.sample import decode_arrays, frame_name, per_frame
 from mmil.data.sentences import Rephrase, Told
 from mmil.data.shards import Row
 
@@ -72,7 +71,7 @@ def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[W
     """The windows of an encoded episode, in order of t."""
     steps = row.steps
     told = per_frame(spec)
-    arrays = read_arrays(sample["npz"], ["actions", "labels", *told])
+    arrays = decode_arrays(sample["npz"], ["actions", "labels", *told])
     actions = np.concatenate([arrays[cut.target], np.repeat(arrays[cut.target][-1:], cut.future - 1, axis=0)])
     strayed = cut.strayed(arrays["actions"], arrays["labels"])
     strayed = np.concatenate([strayed, np.zeros(cut.future - 1, bool)])
@@ -98,15 +97,6 @@ def unpushed(strayed: np.ndarray) -> np.ndarray:
     """bool (…, H): whether none of the actions before this one strayed."""
     before = np.cumsum(strayed, axis=-1) - strayed
     return before == 0
-
-
-def read_arrays(data: bytes, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """The named arrays of an npz member, and only these are unpacked; numpy refuses pickled ones."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        missing = [name for name in names if name not in arrays.files]
-        if missing:
-            raise UserError(f"an episode has no {', '.join(missing)}; it has {', '.join(arrays.files)}")
-        return {name: arrays[name] for name in names}
 
 
 def _from_the_start(signal: np.ndarray, past: int) -> np.ndarray:

@@ -42,7 +42,7 @@ def test_an_episode_comes_back(episode):
     back = decode_sample(members)
     assert key == episode.key == f"plane-{4:020d}"
     assert json.loads(members["json"])["attempts"] == 2
-    for name in ("seed", "goal", "instruction", "split", "outcome", "draws", "measures"):
+    for name in ("seed", "goal", "instruction", "split", "outcome", "draws", "measures", "provenance"):
         assert getattr(back, name) == getattr(episode, name)
     for name in ("actions", "labels", "rewards", "states"):
         assert (getattr(back, name) == getattr(episode, name)).all()
@@ -52,6 +52,13 @@ def test_an_episode_comes_back(episode):
     }
     for camera, frames in episode.images.items():
         assert np.abs(back.images[camera].astype(int) - frames).mean() < 3  # RGB stays RGB
+
+
+def test_episodes_of_before_measures_and_provenance_are_read(episode):
+    _, members = split_members(encode_episode(episode, attempts=1))
+    about = {k: v for k, v in json.loads(members["json"]).items() if k not in ("measures", "provenance")}
+    back = decode_sample({**members, "json": json.dumps(about).encode()})
+    assert back.measures == back.provenance == {} and back.goal == episode.goal
 
 
 def test_the_same_episode_gives_the_same_bytes(episode):
