@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from data_tools.checks import episode_reasons
 from data_tools.convert.formats import REPORT_IN, detect, open_sink, open_source
 from data_tools.convert.given import Actions, Given, Observed, Row0
 from data_tools.convert.notes import Notes
 from data_tools.convert.stage import publish, require_free, staged
 from data_tools.convert.takes import Format, NothingLeft, Pictures, PixelFormat, Sink, Source, Take, Unfit, Writing
-from data_tools.verify import episode_faults
 from mmil import __version__
 from mmil.contracts import Outcome, Spec, UserError
 from mmil.data.sample import describe, encode_json
@@ -127,7 +127,7 @@ def _carry(source: Source, sink: Sink, notes: Notes) -> tuple[int, int]:
 
 def _require_fit(take: Take, spec: Spec, seeds: set[int]) -> None:
     """What `mmil verify` would doubt is not carried over, whatever the format."""
-    faults = episode_faults(take.episode, spec)
+    faults = list(episode_reasons(take.episode, spec))
     if take.episode.seed in seeds:
         faults.append(f"its seed {take.episode.seed} is another episode's: the same episode twice?")
     try:

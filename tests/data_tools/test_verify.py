@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data_tools.verify import verify
-from mmil.contracts import Thing
+from data_tools.generate import load_grammar
+from data_tools.verify import training_leaks, verify
+from mmil.contracts import Goal, Thing, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.sample import encode_episode
 from mmil.data.shards import assemble, encode_rows, file_sha256, scan, shard_entry
@@ -33,7 +34,8 @@ def test_a_good_data_set_gives_no_reason(finished, workers):
     assert verify(finished, scene=Plane, replay=1.0, workers=workers, tell=heard.append) == []
     assert heard == [
         "4 episodes in 2 shards read: 0 reasons to doubt them",
-        "4 episodes replayed: states differ by 0.0e+00 at most",
+        "4 episodes replayed, 0 not reproduced: "
+        "states differ by 0.0e+00 at most, things by 0.000 mm, the hand by 0.000 mm",
     ]
 
 
@@ -73,10 +75,25 @@ SPOILT = {
     "is odd, and odd seeds belong to trials": lambda e: {"seed": e.seed + 1},
     "is of split 'held_out'": lambda e: {"split": "held_out"},
     "is not among the manifest's sentences": lambda e: {"instruction": "do as you please"},
+    "things lie 250.000 mm elsewhere": lambda e: {
+        "privileged": {"body_poses": e.privileged["body_poses"] + 0.25 * np.eye(7)[0]}
+    },
+    "wrench differs by 3": lambda e: {"signals": {**e.signals, "wrench": e.signals["wrench"] + np.float32(3)}},
+    "rewards differs by 1": lambda e: {"rewards": e.rewards * 0},
+    "path_speed is not there again": lambda e: {"measures": {"path_speed": 1.0}},
+    "it ends after": lambda e: {
+        "actions": np.concatenate([e.actions, e.actions[-1:]]),
+        "labels": np.concatenate([e.labels, e.labels[-1:]]),
+        "rewards": np.append(e.rewards, e.rewards[-1:]),
+        "states": np.concatenate([e.states, e.states[-1:]]),
+        "signals": {name: np.concatenate([a, a[-1:]]) for name, a in e.signals.items()},
+        "privileged": {name: np.concatenate([a, a[-1:]]) for name, a in e.privileged.items()},
+        "images": {name: np.concatenate([a, a[-1:]]) for name, a in e.images.items()},
+    },
     "states differ by 1.0e-03": lambda e: {"states": e.states + 1e-3},
     "draws differ": lambda e: {"draws": {**e.draws, "wind": [9.0, 9.0]}},
     "the outcome is success, recorded was timeout": lambda e: {"outcome": "timeout"},
-    "differs by": lambda e: {"images": {name: 255 - frames for name, frames in e.images.items()}},
+    "when rendered again": lambda e: {"images": {name: 255 - frames for name, frames in e.images.items()}},
 }
 
 
@@ -88,6 +105,45 @@ def off(episode, metres):
 def test_a_spoilt_episode_with_true_checksums(folder, reason):
     spoil(folder, SPOILT[reason])
     assert any(reason in line for line in verify(folder, scene=Plane, replay=1.0, workers=1))
+
+
+def test_the_findings_are_written(folder, tmp_path):
+    spoil(folder, lambda e: {"states": e.states + 1e-3, "provenance": {**e.provenance, "numpy": "0.9"}})
+    heard: list[str] = []
+    (line,) = verify(folder, scene=Plane, replay=1.0, workers=1, report=tmp_path / "report.json", tell=heard.append)
+    findings = json.loads((tmp_path / "report.json").read_text())
+    assert findings["not_reproduced"] == [0] and findings["reasons"] == [line]
+    assert findings["manifest_sha256"] == file_sha256(folder / "manifest.json")
+    drifts = [(one["index"], round(one["state"], 6), one["things_mm"]) for one in findings["replayed"]]
+    assert drifts == [(0, 0.001, 0.0), (1, 0.0, 0.0), (2, 0.0, 0.0), (3, 0.0, 0.0)]
+    assert f"recorded by others: numpy 0.9, here {np.__version__}" in line
+    assert heard[1].startswith("4 episodes replayed, 1 not reproduced: states differ by 1.0e-03 at most")
+    assert heard[2].startswith("  episode 0 (lift ") and "things 0.000 mm" in heard[2]
+
+
+def test_a_report_that_cannot_be_written_is_told(finished, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot write" in only(verify(finished, workers=1, replay=0, report=tmp_path / "file" / "report.json"))
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
+def test_a_share_is_a_share(finished, share):
+    with pytest.raises(UserError, match="share of the episodes, 0 to 1"):
+        verify(finished, replay=share)
+
+
+def test_a_goal_the_scene_does_not_have(folder):
+    class Shy(Plane):
+        def tell(self, goal, instruction):
+            raise UserError(f"goal {goal} is not feasible here")
+
+    reasons = verify(folder, scene=Shy, replay=1.0, workers=1)
+    assert len(reasons) == 4 and all("is not feasible here" in reason for reason in reasons)
+
+
+def test_verbs_that_the_bank_does_not_know_leak_nothing(folder):
+    goal = Goal("do", Thing("wipe the pan"))
+    assert training_leaks(load_grammar(), {goal: ["wipe the pan"]}) == []
 
 
 def test_an_index_that_disagrees_with_its_samples(folder):
@@ -121,7 +177,7 @@ def test_held_out_sentences_in_training(folder):
     held_out = Grammar.load().sentences(dataset.rows[0].goal, "held_out")[0]
     entries = [{**entry, "sentences": [*entry["sentences"], held_out]} for entry in dataset.manifest["sentences"]]
     change_manifest(folder, sentences=entries)
-    assert any("shared sentence" in line and held_out in line for line in verify(folder, workers=1))
+    assert any("near-duplicate" in line and held_out in line for line in verify(folder, workers=1))
 
 
 def test_another_scene_cannot_replay(folder):
@@ -146,7 +202,8 @@ def spoil(folder, change):
 def publish(folder, rows):
     (folder / "index.jsonl").write_bytes(encode_rows(rows))
     shards = [shard_entry(path, rows) for path in sorted(folder.glob("*.tar"))]
-    change_manifest(folder, shards=shards, index_sha256=file_sha256(folder / "index.jsonl"))
+    totals = {"steps": sum(row.steps for row in rows), "index_sha256": file_sha256(folder / "index.jsonl")}
+    change_manifest(folder, shards=shards, **totals)
 
 
 def change_manifest(folder, **changes):

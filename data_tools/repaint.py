@@ -1,0 +1,65 @@
+"""Stored instants shown again, and whether their pictures are the stored ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from mmil.contracts import Episode, Observation, UserError
+
+MEAN = 6.0  # largest mean difference [of 255] between a stored frame and the same instant rendered again
+PATCH, LOCAL = 8, 30.0  # [pixels] a side, and the largest mean difference [of 255] in any such patch
+
+
+@runtime_checkable
+class Showing(Protocol):
+    """What a scene has that can show what is stored."""
+
+    def retake(self, draws: Mapping[str, Any], states: np.ndarray) -> Observation:
+        """An instant again: its pictures, and of its signals those that say where the cameras stand."""
+
+    def look(self, seed: int) -> Mapping[str, Any]:
+        """New draws of what only the eye notices, by the names they have among the draws."""
+
+
+def require_showing(scene: Any) -> Showing:
+    """The scene, if it can show what is stored."""
+    if not isinstance(scene, Showing):
+        raise UserError(f"scene {scene.spec.scene!r} cannot show stored states: it has no retake() and look()")
+    return scene
+
+
+def repaint_reasons(episode: Episode, images: Mapping[str, np.ndarray], *, instant: int) -> Iterator[str]:
+    """A line a camera whose picture of that instant is another one."""
+    for camera, frames in episode.images.items():
+        if frames[instant].shape != images[camera].shape:
+            yield f"camera {camera!r} has pictures {frames[instant].shape}, rendered again {images[camera].shape}"
+        elif (apart := difference(frames[instant], images[camera])).too_far:
+            yield f"camera {camera!r} at instant {instant % len(frames)} differs by {apart} when rendered again"
+
+
+@dataclass(frozen=True, order=True)
+class Difference:
+    """How far two pictures are apart [of 255]."""
+
+    local: float  # mean over the patch that differs most
+    mean: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1f} of 255, and by {self.local:.0f} where it differs most"
+
+    @property
+    def too_far(self) -> bool:
+        """Whether no JPEG and no other driver explains it."""
+        return self.mean > MEAN or self.local > LOCAL
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> Difference:
+    """Between two pictures (h, w, 3) of one size."""
+    import cv2
+
+    apart = np.abs(one.astype(np.int16) - other).mean(axis=-1).astype(np.float32)
+    return Difference(float(cv2.blur(apart, (PATCH, PATCH)).max()), float(apart.mean()))
