@@ -22,6 +22,9 @@ class Verb(NamedTuple):
 VERBS = {
     "generate": Verb("mmil.commands:generate", "--config YAML --out DIR", "make a data set from a scene and an expert"),
     "verify": Verb("mmil.commands:verify", "DIR", "check a data set: checksums, invariants, leaks, replay"),
+    "render": Verb(
+        "mmil.commands:render", "DIR --out DIR | --film FILE", "show stored states anew: other cameras, sizes, colours"
+    ),
     "inspect": Verb("mmil.commands:inspect", "DIR", "write a data set's card, card.html"),
     "convert": Verb(
         "mmil.commands:convert",

@@ -101,6 +101,21 @@ def inspect(arguments: Sequence[str]) -> int:
     return 0
 
 
+def render(arguments: Sequence[str]) -> int:
+    """`mmil render`."""
+    from data_tools.render import render as run
+    from mmil.config import parse
+
+    options = parse(run, arguments, verb="render", positional=("path",)).options
+    done = run(**options)
+    made = "finished before" if not done.made else f"{done.made} made now"
+    say(f"{done.written}: {done.episodes} episodes ({made})")
+    if done.difference:
+        say(f"with nothing changed, the stored pictures come back within {done.difference}")
+    say(f"next: mmil verify {done.written}" if options["out"] else f"next: mmil inspect {options['path']}")
+    return 0
+
+
 def convert(arguments: Sequence[str]) -> int:
     """`mmil convert`: exit code 1 where no episode could be carried over."""
     from data_tools.convert.conversion import convert as run

@@ -59,6 +59,8 @@ def test_every_verb_has_help(verb):
         ),
         (["verify", "{tmp}/nothing"], ["nothing"]),
         (["inspect", "{tmp}/nothing"], ["nothing"]),
+        (["render", "{tmp}/nothing", "--out", "{tmp}/new"], ["nothing"]),
+        (["render", "{tmp}/nothing"], ["--out DIR", "--film FILE.mp4"]),
         (
             ["train", "--config", "configs/train/quickstart.yaml", "--data", "{tmp}/nothing", "--out", "{tmp}/new"],
             ["nothing"],

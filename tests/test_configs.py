@@ -32,8 +32,18 @@ def test_every_train_config_parses(path, tmp_path):
     assert callable(parsed.options["algo"]) and parsed.resolved["algo"]["class_path"].startswith("mmil.algos.")
 
 
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("render/*.yaml")), ids=lambda path: path.stem)
+def test_every_render_config_parses(path, tmp_path):
+    from data_tools.render import render
+
+    parsed = parse(render, [str(tmp_path), "--config", str(path)], verb="render", positional=("path",))
+    assert parsed.resolved["look"] is not None
+
+
 @pytest.mark.parametrize(
-    "path", sorted(CONFIGS.glob("[gt]*/*.yaml")), ids=lambda path: f"{path.parent.name}-{path.stem}"
+    "path",
+    sorted([*CONFIGS.glob("[gt]*/*.yaml"), *CONFIGS.glob("render/*.yaml")]),
+    ids=lambda path: f"{path.parent.name}-{path.stem}",
 )
 def test_every_recipe_says_what_it_costs_and_gives(path):
     head = path.read_text().splitlines()[:4]
