@@ -1,8 +1,8 @@
-"""What a data set card says of episodes, gathered one at a time in memory that does not grow with their number."""
+"""What a data set card says of episodes, gathered one at a time in memory that hardly grows with their number."""
 
 from __future__ import annotations
 
-import hashlib
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from mmil.contracts import Episode, Spec
+from data_tools.ranges import Ranges
+from data_tools.twins import Twins
+from mmil.contracts import BODY_POSES, Episode, Spec
 
-FRAMES_SAMPLED = 50_000  # for percentiles; smallest, largest and NaN are counted over everything
-EPISODES_SAMPLED = 2_000  # for the plots of draws
-FAR = 3.0  # an outlier lies further than this many 1 %–99 % spans outside that span
+FRAMES_SAMPLED = 50_000  # for percentiles; smallest and largest are those of everything
+EPISODES_SAMPLED = 2_000  # for the plots of draws and places
 AXES = {
     "eef_pos_world": ("x", "y", "z"),
     "eef_quat_xyzw": ("x", "y", "z", "w"),
     "wrench": ("force x", "force y", "force z", "torque x", "torque y", "torque z"),
 }
+CAMERA_AXES = ("x", "y", "z", "qx", "qy", "qz", "qw", "field of view")
+LISTED = ("objects", "fixtures", "goal")  # draws that have tables and plots of their own
 LETTERS = {
     **dict.fromkeys(("position", "offset", "look_at", "tilt"), "xyz"),
     **dict.fromkeys(("rgb", "diffuse"), "rgb"),
@@ -33,60 +36,6 @@ UNITS = {
     "gripper_pos": "m",
     "wrench": "N, N·m",
 }
-
-
-@dataclass(frozen=True)
-class Range:
-    """One axis of a signal over the whole data set."""
-
-    axis: str
-    low: float
-    percentiles: tuple[float, float, float]  # 1 %, median, 99 %
-    high: float
-    nans: int
-    outliers: int  # in the sample
-
-    @property
-    def constant(self) -> bool:
-        return self.low == self.high
-
-    @property
-    def far(self) -> bool:
-        """True where the smallest or largest value is an outlier."""
-        first, _, last = self.percentiles
-        return not self.constant and bool(_outside(np.array([self.low, self.high]), first, last).any())
-
-
-@dataclass
-class Ranges:
-    """Gathers a signal (N, …, D): exact extremes, and a sample for percentiles."""
-
-    axes: Sequence[str]
-    low: np.ndarray = field(default_factory=lambda: np.array(np.inf))
-    high: np.ndarray = field(default_factory=lambda: np.array(-np.inf))
-    nans: np.ndarray | int = 0
-    sample: list[np.ndarray] = field(default_factory=list)
-
-    def add(self, values: np.ndarray, chosen: np.ndarray) -> None:
-        """`values` (N, …, D); `chosen` bool (N,) go into the sample."""
-        flat = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values[:, None]
-        finite = np.isfinite(flat)
-        self.nans = self.nans + (~finite).sum(axis=0)
-        self.low = np.minimum(self.low, np.where(finite, flat, np.inf).min(axis=0))
-        self.high = np.maximum(self.high, np.where(finite, flat, -np.inf).max(axis=0))
-        self.sample.append(values[chosen].reshape(-1, flat.shape[-1]))
-
-    def result(self) -> list[Range]:
-        sample = np.concatenate(self.sample).astype(float)
-        sample = sample if len(sample) else np.stack([self.low, self.high]).astype(float)
-        first, middle, last = np.nanpercentile(sample, (1, 50, 99), axis=0)
-        outliers = _outside(sample, first, last).sum(axis=0)
-        names = self.axes if len(self.axes) == len(first) else [str(i + 1) for i in range(len(first))]
-        columns = zip(names, self.low, first, middle, last, self.high, np.atleast_1d(self.nans), outliers, strict=True)
-        return [
-            Range(n, float(a), (float(p), float(q), float(r)), float(b), int(c), int(o))
-            for n, a, p, q, r, b, c, o in columns
-        ]
 
 
 @dataclass
@@ -105,39 +54,52 @@ class Pictures:
 
 
 class Survey:
-    """Takes every episode once."""
+    """Takes every episode once, in the order of their index."""
 
     def __init__(self, spec: Spec, *, steps: Sequence[int]) -> None:
         self._rng = np.random.default_rng(0)
         self._keep = min(1.0, FRAMES_SAMPLED / max(1, sum(steps) + len(steps)))
         chosen = self._rng.permutation(len(steps))[:EPISODES_SAMPLED]
         self._chosen, self._index = frozenset(chosen.tolist()), 0
-        self._starts: dict[bytes, list[str]] = defaultdict(list)
-        self.signals = {name: Ranges(AXES.get(name, ())) for name in spec.signals}
+        self.signals = {name: Ranges(axes_of(name)) for name in spec.signals}
         self.actions = Ranges(spec.action)
         self.pictures = {camera: Pictures() for camera in spec.cameras}
         self.draws: dict[str, list[float]] = defaultdict(list)
         self.words: dict[str, Counter[str]] = defaultdict(Counter)  # draws that are no numbers
         self.objects: list[tuple[float, float, tuple[float, ...] | None]] = []  # x, y [m], rgb
+        self.places: dict[str, list[np.ndarray]] = defaultdict(list)  # (n, 3) [m] of things at start and end
+        self.measures: dict[tuple[str, str, str], array[float]] = {}  # verb, manner, name → one an episode
+        self.provenance: Counter[tuple[str, str]] = Counter()
         self.relabelled = 0  # steps in which the expert would have done something else
+        self.twins = Twins()
 
     def add(self, episode: Episode) -> None:
-        frames = self._rng.random(len(episode.actions) + 1) < self._keep
+        frames, chosen = self._rng.random(len(episode.actions) + 1) < self._keep, self._index in self._chosen
         for name, values in episode.signals.items():
-            self.signals[name].add(values, frames)
+            self.signals[name].add(values, frames, episode=self._index)
         if len(episode.actions):
-            self.actions.add(episode.actions, frames[:-1])
+            self.actions.add(episode.actions, frames[:-1], episode=self._index)
         self.relabelled += int((episode.actions != episode.labels).any(axis=1).sum())
         for camera, images in episode.images.items():
-            self.pictures[camera].add(images, chosen=self._index in self._chosen)
-        if self._index in self._chosen:
+            self.pictures[camera].add(images, chosen=chosen)
+        if chosen:
             self._add_draws(episode.draws)
-        if episode.states.size:  # what came from elsewhere may have none
-            self._starts[hashlib.sha256(episode.states[0].tobytes()).digest()].append(episode.key)
+            self._add_places(episode)
+        for name, value in episode.measures.items():
+            key = (episode.goal.verb, episode.goal.manner or "", name)
+            self.measures.setdefault(key, array("d")).append(value)
+        self.provenance.update(episode.provenance.items())
+        self.twins.add(episode, self._index, chosen=chosen)
         self._index += 1
 
+    def _add_places(self, episode: Episode) -> None:
+        poses = episode.privileged.get(BODY_POSES, np.zeros((1, 0, 7)))
+        for name, instant in (("start", 0), ("end", -1)):
+            if poses.ndim == 3 and poses.shape[1] and poses.shape[2] >= 3:
+                self.places[name].append(poses[instant, :, :3])
+
     def _add_draws(self, draws: Mapping[str, Any]) -> None:
-        for name, value in flat_draws({key: item for key, item in draws.items() if key not in ("objects", "goal")}):
+        for name, value in flat_draws({key: item for key, item in draws.items() if key not in LISTED}):
             if isinstance(value, str):
                 self.words[name][value] += 1
             else:
@@ -148,10 +110,10 @@ class Survey:
             if len(position) >= 2:
                 self.objects.append((position[0], position[1], rgb if len(rgb) == 3 else None))
 
-    @property
-    def duplicates(self) -> list[list[str]]:
-        """Keys of episodes that begin in the very same simulator state."""
-        return [keys for keys in self._starts.values() if len(keys) > 1]
+
+def axes_of(signal: str) -> tuple[str, ...]:
+    """What its axes are called; () where nobody knows."""
+    return CAMERA_AXES if signal.startswith("camera_") else AXES.get(signal, ())
 
 
 def flat_draws(value: Any, name: str = "") -> Iterator[tuple[str, float | str]]:
@@ -174,8 +136,3 @@ def _numbers(item: Any, key: str) -> tuple[float, ...]:
     if isinstance(value, list) and all(isinstance(part, int | float) for part in value):
         return tuple(value)
     return ()
-
-
-def _outside(values: np.ndarray, first: Any, last: Any) -> np.ndarray:
-    span = FAR * (last - first)
-    return (values < first - span) | (values > last + span)

@@ -124,13 +124,7 @@ def scatter(
     points: Sequence[tuple[float, float, str]], *, x_label: str, y_label: str, size: tuple[int, int] = (320, 260)
 ) -> Markup:
     """(x, y, CSS colour or '') with the same scale in both directions."""
-    xy = np.array([point[:2] for point in points], dtype=float)
-    centre, span = (xy.min(axis=0) + xy.max(axis=0)) / 2, np.maximum(np.ptp(xy, axis=0), 1e-6) * 1.1
-    inner = np.array([size[0] - LEFT - RIGHT, size[1] - TOP - BOTTOM])
-    half = (span / inner).max() * inner / 2
-    frame = _Frame(
-        x=(centre[0] - half[0], centre[0] + half[0]), y=(centre[1] - half[1], centre[1] + half[1]), size=size
-    )
+    frame = _even_frame(np.array([point[:2] for point in points], dtype=float), size)
     dots = Markup("").join(
         Markup('<circle class="{}" {} cx="{:.1f}" cy="{:.1f}" r="{}"/>').format(
             "dot" if colour else "dot s1",
@@ -142,6 +136,36 @@ def scatter(
         for a, b, colour in points
     )
     return frame.draw(dots, x_label=x_label, y_label=y_label)
+
+
+def density(
+    xy: np.ndarray, *, x_label: str, y_label: str, size: tuple[int, int] = (320, 260), cells: int = 44
+) -> Markup:
+    """Where points (N, 2) lie close together: the stronger, the more; the same scale in both directions."""
+    frame = _even_frame(np.asarray(xy, dtype=float), size)
+    inner = np.array([frame.x.end - frame.x.start, frame.y.start - frame.y.end])
+    side = inner.max() / cells  # [px]
+    edges = [
+        np.linspace(axis.low, axis.high, round(pixels / side) + 1)
+        for axis, pixels in zip((frame.x, frame.y), inner, strict=True)
+    ]
+    counts, (across, up) = np.histogramdd(np.asarray(xy, dtype=float), bins=edges)
+    strength = np.sqrt(counts / max(1.0, counts.max()))
+    body = "".join(
+        f'<rect class="s1" fill-opacity="{0.12 + 0.88 * strength[i, j]:.2f}" x="{frame.x(across[i]):.1f}"'
+        f' y="{frame.y(up[j + 1]):.1f}" width="{frame.x(across[i + 1]) - frame.x(across[i]) + 0.3:.1f}"'
+        f' height="{frame.y(up[j]) - frame.y(up[j + 1]) + 0.3:.1f}"/>'
+        for i, j in np.argwhere(counts)
+    )
+    return frame.draw(Markup(body), x_label=x_label, y_label=y_label)
+
+
+def _even_frame(xy: np.ndarray, size: tuple[int, int]) -> _Frame:
+    """Room for the points (N, 2), as many pixels a unit in one direction as in the other."""
+    centre, span = (xy.min(axis=0) + xy.max(axis=0)) / 2, np.maximum(np.ptp(xy, axis=0), 1e-6) * 1.1
+    inner = np.array([size[0] - LEFT - RIGHT, size[1] - TOP - BOTTOM])
+    half = (span / inner).max() * inner / 2
+    return _Frame(x=(centre[0] - half[0], centre[0] + half[0]), y=(centre[1] - half[1], centre[1] + half[1]), size=size)
 
 
 class _Frame:

@@ -1,0 +1,143 @@
+"""What of the bank was said: its templates by verb and its words by name, and whether anything held out was."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from mmil.contracts import Goal
+
+_SLOT = re.compile(r"\{[^{}]*\}")
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True)
+class Said:
+    """The phrases of one name of the bank: templates of a verb, or words for a colour, a shape, a relation."""
+
+    section: str
+    name: str
+    episodes: int
+    said: Sequence[tuple[str, int]]  # of training, with episodes; the most frequent first
+    never: Sequence[str]  # of training
+    held_out: int  # phrases that are
+    leaked: Sequence[tuple[str, int]]  # held-out phrases that were said all the same
+
+    @property
+    def otherwise(self) -> int:
+        """Episodes that were asked for in words the bank does not have."""
+        return max(0, self.episodes - sum(count for _, count in (*self.said, *self.leaked)))
+
+    @property
+    def share(self) -> float:
+        """Of the training phrases."""
+        return len(self.said) / max(1, len(self.said) + len(self.never))
+
+
+def coverage(said: Iterable[tuple[Goal, str]], bank: Any) -> list[Said]:
+    """A row a verb that was asked for, then one a word's name; `said`: a goal and a sentence an episode.
+
+    `bank` has a mapping of names to phrases (`train`, `held_out`) in each of its sections, as mmil.language.bank.Bank.
+    """
+    counted = Counter(said)
+    rows = [*_templates(counted, bank)]
+    for section, phrases in vars(bank).items():
+        if isinstance(phrases, Mapping) and phrases and all(map(_are_words, phrases.values())):
+            rows += _words(counted, section, phrases)
+    return rows
+
+
+def _are_words(phrases: Any) -> bool:
+    texts = [getattr(phrases, split, None) for split in ("train", "held_out")]
+    return all(isinstance(some, tuple) and not any(map(_SLOT.search, some)) for some in texts)
+
+
+def _templates(counted: Counter[tuple[Goal, str]], bank: Any) -> Iterator[Said]:
+    """Rows of the verbs, then of the manners that wrap what they say."""
+    manners = getattr(bank, "manners", {})
+    asked: Counter[tuple[str, str]] = Counter()
+    found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for (goal, sentence), count in counted.items():
+        told = sentence
+        if goal.manner and goal.manner in manners:
+            mark = "?" if sentence.endswith("?") else ""
+            manner = _template(sentence.removesuffix("?"), manners[goal.manner])
+            asked["manners", goal.manner] += count
+            found["manners", goal.manner][manner] += count
+            if manner:
+                inner = _pattern(manner).fullmatch(sentence.removesuffix("?"))
+                told = (inner[1] if inner else "") + mark
+        if goal.verb in bank.verbs:
+            asked["templates", goal.verb] += count
+            found["templates", goal.verb][_template(told, bank.verbs[goal.verb])] += count
+    for section, name in sorted(asked, key=lambda pair: (pair[0] != "templates", pair)):
+        phrases = (bank.verbs if section == "templates" else manners)[name]
+        yield _row(section, name, asked[section, name], phrases, found[section, name])
+
+
+def _words(counted: Counter[tuple[Goal, str]], section: str, names: Mapping[str, Any]) -> Iterator[Said]:
+    """Rows of the names that goals hold; a held-out word is looked for in every sentence."""
+    trained = {_key(word): (name, word) for name in names for word in names[name].train}
+    held_out = {_key(word): (name, word) for name in names for word in names[name].held_out}
+    known = held_out | trained
+    asked, found = Counter[str](), Counter[tuple[str, str]]()
+    for (goal, sentence), count in counted.items():
+        parts = _parts(goal)
+        asked.update({name: count for name in parts if name in names})
+        for key in _matches(_key(sentence), known):
+            if key not in trained or known[key][0] in parts:
+                found[known[key]] += count
+    for name in sorted(set(asked) | {name for name, _ in found}):
+        mine = Counter({word: count for (whose, word), count in found.items() if whose == name})
+        yield _row(section, name, asked[name], names[name], mine)
+
+
+def _row(section: str, name: str, episodes: int, phrases: Any, counts: Counter[str]) -> Said:
+    said = [(phrase, counts[phrase]) for phrase in phrases.train if counts[phrase]]
+    return Said(
+        section=section,
+        name=name,
+        episodes=episodes,
+        said=sorted(said, key=lambda pair: -pair[1]),
+        never=[phrase for phrase in phrases.train if not counts[phrase]],
+        held_out=len(phrases.held_out),
+        leaked=[(phrase, counts[phrase]) for phrase in phrases.held_out if counts[phrase]],
+    )
+
+
+def _parts(goal: Goal) -> set[str]:
+    """Every name that a goal holds."""
+    things = [thing for thing in (goal.object, goal.target) if thing]
+    names = {goal.verb, goal.manner, goal.relation, *(part for one in things for part in (one.shape, one.colour))}
+    return {name for name in names if name}
+
+
+def _template(sentence: str, phrases: Any) -> str:
+    """The one it was made from: of those that fit, the one with most words of its own; "" where none does."""
+    templates = (*phrases.train, *phrases.held_out)
+    fitting = [template for template in templates if _pattern(template).fullmatch(sentence)]
+    return max(fitting, key=lambda template: len(_SLOT.sub("", template)), default="")
+
+
+@lru_cache(maxsize=8192)
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile("(.+)".join(map(re.escape, _SLOT.split(template))), re.IGNORECASE)
+
+
+def _key(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(text.casefold()))
+
+
+def _matches(words: tuple[str, ...], known: Mapping[tuple[str, ...], Any]) -> set[tuple[str, ...]]:
+    """The known runs of words, the longest first: "sky blue" says nothing of "blue"."""
+    longest, found, start = max(map(len, known), default=0), set[tuple[str, ...]](), 0
+    while start < len(words):
+        lengths = range(min(longest, len(words) - start), 0, -1)
+        length = next((length for length in lengths if words[start : start + length] in known), 0)
+        found |= {words[start : start + length]} if length else set()
+        start += max(1, length)
+    return found
