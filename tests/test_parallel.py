@@ -113,7 +113,7 @@ def test_a_worker_that_dies_is_replaced(tmp_path):
 
 
 def test_an_item_that_kills_every_worker_is_named():
-    with pytest.raises(WorkError, match="episode 5: its worker died 3 times, last with exit code 7"):
+    with pytest.raises(WorkError, match="episode 5: 3 workers failed at it, and the last one died with exit code 7"):
         list(map_unordered(die, [5], workers=2, name="episode {}".format))
 
 
