@@ -136,6 +136,7 @@ def build(
     from data_tools.generate import generate
 
     fixed = {"scene": Plane, "actor": Reach, "horizon": HORIZON, "episodes_per_shard": per_shard, "seed": seed}
+    fixed["patience"] = None  # one worker then works in this process
     return generate(**{**fixed, **options}, out=Path(out), episodes=episodes, workers=workers)
 
 

@@ -5,9 +5,7 @@ import time
 
 import pytest
 
-from mmil.contracts import UserError
-from mmil.parallel import WorkError, map_unordered, run
-from tests.plane import build, files
+from mmil.parallel import run
 
 ray = pytest.importorskip("ray")
 SYSTEM = {  # notice within a second that a node is gone
@@ -30,13 +28,26 @@ def cluster():
     yield cluster
     cluster.shutdown()
 
+
 def where(_: int):
     time.sleep(0.2)
     return os.getpid(), ray.get_runtime_context().get_node_id(), os.environ.get("MMIL_X")
 
+
 def test_it(cluster):
-    t=time.time()
-    got = dict(run(lambda made,i: where(i), range(6), make=lambda: None, cluster="ray", address=cluster.address, env={"MMIL_X":"1"}))
-    print(time.time()-t, got)
-    import sys; sys.stderr.write(f"{time.time()-t} {got}\n")
+    t = time.time()
+    got = dict(
+        run(
+            lambda made, i: where(i),
+            range(6),
+            make=lambda: None,
+            cluster="ray",
+            address=cluster.address,
+            env={"MMIL_X": "1"},
+        )
+    )
+    print(time.time() - t, got)
+    import sys
+
+    sys.stderr.write(f"{time.time() - t} {got}\n")
     assert 0

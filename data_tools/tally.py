@@ -1,0 +1,44 @@
+"""How the attempts at a data set ended, by verb."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from data_tools.part import NOBODY_ASKED, Attempt
+
+
+class Tally:
+    """Counts of endings."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()  # verb, ending
+
+    def add(self, attempts: Iterable[Attempt]) -> None:
+        self._counts.update((attempt.verb, attempt.ending) for attempt in attempts)
+
+    def to_json(self) -> dict[str, dict[str, int]]:
+        """Verb → ending → attempts."""
+        verbs = sorted({verb for verb, _ in self._counts})
+        return {verb: {e: n for (v, e), n in sorted(self._counts.items()) if v == verb} for verb in verbs}
+
+    def count(self, ending: str) -> int:
+        return sum(number for (_, e), number in self._counts.items() if e == ending)
+
+    @property
+    def note(self) -> str:
+        """How often the expert succeeded, in all and by skill."""
+        of_verb = rates(self.to_json())
+        successes, attempts = (sum(numbers[i] for numbers in of_verb.values()) for i in (0, 1))
+        skills = " · ".join(f"{verb} {done / tried:.0%}" for verb, (done, tried) in of_verb.items())
+        in_all = f"expert {successes}/{attempts} = {successes / attempts:.1%}" if attempts else ""
+        return f"{in_all}: {skills}" if len(of_verb) > 1 else in_all
+
+
+def rates(endings: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[int, int]]:
+    """Verb → successes, attempts; of what Tally.to_json says, without what ended before anything was asked."""
+    return {
+        verb: (counts.get("success", 0), sum(counts.values()))
+        for verb, counts in endings.items()
+        if verb != NOBODY_ASKED
+    }
