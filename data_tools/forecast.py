@@ -32,8 +32,8 @@ class Forecast:
         need, free = bytes_ * (left + self.per_shard), self.store.free  # a shard stands beside its parts for a moment
         if free is not None and need > free:
             raise UserError(
-                f"{left} episodes more take about {size(need)}, and {size(free)} are free at {self.store}: make room, or "
-                "ask for fewer; what is made stays"
+                f"{left} episodes more take about {size(need)}, and {size(free)} are free at {self.store}: make room, "
+                "or ask for fewer; what is made stays"
             )
         total = f"{duration(seconds * left)} of one core" if self.together is None else self._time(seconds * left)
         room = "" if free is None else f" of {size(free)} that are free"

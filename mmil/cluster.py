@@ -7,6 +7,7 @@ Nodes need this project at the same version, and nothing else: no shared disk, n
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -97,7 +98,16 @@ def _ray() -> Any:
 def _connect(ray: Any, address: str | None, workers: int | None) -> None:
     own = {"address": "local", "num_cpus": workers or available_cores()}
     try:
+        _knock(address)
         ray.init(**({"address": address} if address else own), **QUIET)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"no Ray cluster at {address or 'local'}: {lines[0]}") from None
+        raise UserError(f"no Ray cluster at {address or 'this machine'}: {lines[0]}") from None
+
+
+def _knock(address: str | None) -> None:
+    """OSError where nobody listens; Ray would try for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        with socket.create_connection((host, int(port)), timeout=10):
+            pass

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from mmil.contracts import UserError
 
 TRIES = 3  # workers that may fail at an item before we give up
+START = 600.0  # [s], for one of the workers to begin; a cluster may have to find a node first
 SLACK = 10  # times as long as the slowest item so far: still no reason to think that a worker hangs
 Task = Callable[[Any, Any], Any]
 Answer = tuple[Literal["ready", "result", "user error", "error", "death"], Any]
@@ -155,9 +156,9 @@ class Crew:
         told = self.hall.wait([*self.starting, *self.busy], self._seconds_left())
         now, limit = time.monotonic(), self._limit()
         late = [w for w, (_, since) in self.busy.items() if limit and w not in told and now - since >= limit]
-        if limit and not self.busy and not told and now - min(self.starting.values()) >= limit:
-            raise WorkError(f"no worker began within {limit:.0f} s: is there a free place for one?")
-        silence: Answer = ("death", f"gave no answer within {limit or 0:.0f} s")
+        if not told and not self.busy:
+            raise WorkError(f"no worker began within {START:.0f} s: is there a free place for one?")
+        silence: Answer = ("death", f"gave no answer within {limit or 0:.3g} s")
         return [(worker, silence) for worker in late] + [(worker, worker.answer()) for worker in told]
 
     def _limit(self) -> float | None:
@@ -165,7 +166,7 @@ class Crew:
         return None if self.patience is None else max(self.patience, SLACK * self.slowest)
 
     def _seconds_left(self) -> float | None:
-        limit = self._limit()
+        limit = self._limit() if self.busy else START
         since = [begun for _, begun in self.busy.values()] or list(self.starting.values())
         return None if limit is None else max(0.0, min(since) + limit - time.monotonic())
 
@@ -173,7 +174,8 @@ class Crew:
         """Act on an answer; a finished item, if it was that."""
         kind, value = answer
         if worker in self.starting:
-            return self._begin(worker, how=None if kind == "ready" else value)
+            self._begin(worker, how=None if kind == "ready" else value)
+            return None
         task, since = self.busy.pop(worker)
         if kind == "result":
             self.slowest = max(self.slowest, time.monotonic() - since)
