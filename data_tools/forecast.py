@@ -41,4 +41,5 @@ class Forecast:
         return f"estimate: {each}; the other {left} take {total} and {size(bytes_ * left)}{room}"
 
     def _time(self, seconds: float) -> str:
-        return f"{duration(seconds / (self.together or 1))} with {self.together} workers"
+        workers = self.together or 1
+        return f"{duration(seconds / workers)} with {workers} worker{'s' if workers > 1 else ''}"

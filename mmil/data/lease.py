@@ -70,9 +70,12 @@ class Lease:
     def _live(self) -> None:
         while not self._over.wait(SILENT / BEATS) and not self._lost:
             with contextlib.suppress(Exception):  # a store out of reach: writing to it says so
-                self._lost = not self._is_mine()
-                if not self._lost:
-                    self._sign()
+                self._renew()
+
+    def _renew(self) -> None:
+        self._lost = not self._is_mine()
+        if not self._lost:
+            self._sign()
 
     def _is_mine(self) -> bool:
         return self._read().get("owner") == self._owner
