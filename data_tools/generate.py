@@ -94,11 +94,11 @@ def generate(
         return Generated(store, Dataset.open(out).manifest, 0, 0.0)
     with claim(store, config):
         if MANIFEST not in store.sizes():
-            stock = Stock(store, episodes=episodes, per_shard=episodes_per_shard, seed=seed)
-            missing = stock.missing()
             crew = {"workers": workers, "cluster": cluster, "address": address, "patience": patience}
-            _make(order, stock, missing, crew=crew, tell=tell)
-            publish(stock, grammar(), config)
+            with closing(Stock(store, episodes=episodes, per_shard=episodes_per_shard, seed=seed)) as stock:
+                missing = stock.missing()
+                _make(order, stock, missing, crew=crew, tell=tell)
+                publish(stock, grammar(), config)
         finish(store)
     return Generated(store, Dataset.open(out).manifest, len(missing), time.monotonic() - begun)
 
@@ -128,6 +128,7 @@ def _make(
             advance(stock.tally.note)
             if line := forecast.learn(delivery):
                 tell(line)
+        stock.finish()
 
 
 def _resolved(config: Mapping[str, Any], order: Order, *, episodes: int, episodes_per_shard: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from data_tools.behind import Behind
 from data_tools.claim import PARTS
 from data_tools.part import Attempt, Part, part_name, read_attempts
 from data_tools.tally import Tally
@@ -49,6 +50,7 @@ class Stock:
         self.records: dict[int, Record] = {}  # number of the shard → what it holds
         self.tally = Tally()
         self._there: set[int] = set()  # indexes of episodes
+        self._behind = Behind(store.at_once)
         self._spec: str | None = None
         sizes = store.sizes()
         for number in range(-(-episodes // per_shard)):
@@ -72,9 +74,19 @@ class Stock:
 
     def add(self, part: Part) -> None:
         """Keep a part, and assemble its shard once it is the last one."""
-        self.store.write(part.name, part.encode())
-        self._count(part.index, part.attempts)
-        self._assemble_if_whole(part.index // self.per_shard)
+
+        def kept(_: None) -> None:
+            self._count(part.index, part.attempts)
+            self._assemble_if_whole(part.index // self.per_shard)
+
+        self._behind.do(lambda: self.store.write(part.name, part.encode()), then=kept)
+
+    def finish(self) -> None:
+        """Wait until all that was added stands there."""
+        self._behind.finish()
+
+    def close(self) -> None:
+        self._behind.close()
 
     def _indexes(self, number: int) -> range:
         return range(number * self.per_shard, min((number + 1) * self.per_shard, self.episodes))
@@ -117,18 +129,18 @@ class Stock:
             self.store.remove([part_name(index)])
 
     def _assemble_if_whole(self, number: int) -> bool:
-        indexes = self._indexes(number)
-        if not self._there.issuperset(indexes):
+        if not self._there.issuperset(self._indexes(number)):
             return False
-        packing = _Packing(shard_name(number))
-        self.store.write(shard_name(number), packing.chunks(self._parts(indexes)))
-        self.store.write(_record_name(number), packing.record.encode())
-        self.records[number] = packing.record
-        self.store.remove(map(part_name, indexes))
+        self._behind.do(lambda: self._assemble(number), then=lambda record: self.records.update({number: record}))
         return True
 
-    def _parts(self, indexes: range) -> Iterator[Part]:
-        return (Part.decode(index, self.store.read(part_name(index))) for index in indexes)
+    def _assemble(self, number: int) -> Record:
+        packing, indexes = _Packing(shard_name(number)), self._indexes(number)
+        parts = (Part.decode(index, self.store.read(part_name(index))) for index in indexes)
+        self.store.write(shard_name(number), packing.chunks(parts))
+        self.store.write(_record_name(number), packing.record.encode())
+        self.store.remove(map(part_name, indexes))
+        return packing.record
 
 
 class _Packing:

@@ -137,7 +137,7 @@ def build(
 
     fixed = {"scene": Plane, "actor": Reach, "horizon": HORIZON, "episodes_per_shard": per_shard, "seed": seed}
     fixed["patience"] = None  # one worker then works in this process
-    return generate(**{**fixed, **options}, out=Path(out), episodes=episodes, workers=workers)
+    return generate(**{**fixed, **options}, out=out, episodes=episodes, workers=workers)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -39,4 +39,6 @@ def _bucket(scheme: str, address: str) -> Store:
         fs, prefix = url_to_fs(address, use_listings_cache=False)
     except ImportError:
         raise UserError(f"{address} needs a library: pip install '{SCHEMES[scheme]}'") from None
+    except (OSError, ValueError) as error:  # such as credentials that are no credentials
+        raise UserError(f"{address} cannot be reached: {error}") from None
     return Bucket(fs, prefix, address=address)

@@ -12,7 +12,9 @@ from mmil.data.store import LOCK, Store
 
 
 class Bucket(Store):
-    """Objects are read and written whole; one at a time lies in memory."""
+    """Objects are written whole, and lie in memory for that."""
+
+    at_once = 16
 
     def __init__(self, fs: Any, prefix: str, *, address: str) -> None:
         self._fs, self._prefix, self._address = fs, prefix.rstrip("/"), address.rstrip("/")
@@ -28,11 +30,11 @@ class Bucket(Store):
         return {path.removeprefix(self._prefix).lstrip("/"): about["size"] for path, about in found.items()}
 
     def open(self, name: str) -> BinaryIO:
-        with self._told(f"read {name} of"):
+        with self._told(f"read {name} of", reads=True):
             return self._fs.open(f"{self._prefix}/{name}", "rb", cache_type="none")
 
     def read(self, name: str) -> bytes:
-        with self._told(f"read {name} of"):
+        with self._told(f"read {name} of", reads=True):
             return self._fs.cat_file(f"{self._prefix}/{name}")
 
     def write(self, name: str, content: bytes | Iterable[bytes]) -> None:
@@ -58,10 +60,12 @@ class Bucket(Store):
             yield
 
     @contextlib.contextmanager
-    def _told(self, doing: str) -> Iterator[None]:
+    def _told(self, doing: str, *, reads: bool = False) -> Iterator[None]:
         try:
             yield
-        except (UserError, FileNotFoundError):
+        except UserError:
             raise
         except Exception as error:  # every store has its own
+            if reads and isinstance(error, FileNotFoundError):
+                raise
             raise UserError(f"cannot {doing} {self._address}: {' '.join(str(error).split())}") from error

@@ -23,6 +23,8 @@ TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # of write_atomic
 class Store(ABC):
     """Files by name, each of them there as a whole or not at all."""
 
+    at_once = 1  # requests that are no slower for being made together
+
     @abstractmethod
     def __str__(self) -> str:
         """The address, as a person would type it."""

@@ -1,0 +1,43 @@
+"""Writing behind the work: where a store answers slowly but many at a time, nobody waits for one request."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Behind:
+    """Does things in threads, up to `at_once` of them, and what follows from each in the thread that asked.
+
+    With 1 everything happens at once and in order. What fails is raised where the next thing is asked for, or the end.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._pool = ThreadPoolExecutor(at_once) if at_once > 1 else None
+        self._late: deque[tuple[Future[Any], Callable[[Any], None]]] = deque()
+
+    def do(self, job: Callable[[], Result], then: Callable[[Result], None]) -> None:
+        if self._pool is None:
+            return then(job())
+        self._late.append((self._pool.submit(job), then))
+        while self._late and (len(self._late) > self._at_once or self._late[0][0].done()):
+            self._follow()
+
+    def finish(self) -> None:
+        """Wait until all of it is done, and what followed from it too."""
+        while self._late:
+            self._follow()
+
+    def close(self) -> None:
+        """Begin nothing more, and wait for what has begun."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _follow(self) -> None:
+        future, then = self._late.popleft()
+        then(future.result())
