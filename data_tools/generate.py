@@ -86,6 +86,8 @@ def generate(
     `cluster`, `address` and `patience` see parallel.run; `tell` hears what it will cost.
     """
     begun, store = time.monotonic(), store_at(out)
+    crew: Any = {"workers": workers, "cluster": cluster, "address": address, "patience": patience}
+    parallel.check(**crew)
     order = Order(scene, actor, expert, grammar, seed, horizon, keep, max_attempts)
     config = _resolved(config or {}, order, episodes=episodes, episodes_per_shard=episodes_per_shard)
     missing: list[int] = []
@@ -94,7 +96,6 @@ def generate(
         return Generated(store, Dataset.open(out).manifest, 0, 0.0)
     with claim(store, config):
         if MANIFEST not in store.sizes():
-            crew = {"workers": workers, "cluster": cluster, "address": address, "patience": patience}
             with closing(Stock(store, episodes=episodes, per_shard=episodes_per_shard, seed=seed)) as stock:
                 missing = stock.missing()
                 _make(order, stock, missing, crew=crew, tell=tell)
@@ -125,10 +126,11 @@ def _make(
         for _, delivery in work:
             stock.require_spec(delivery.spec)
             stock.add(delivery.part)
-            advance(stock.tally.note)
+            advance(stock.tally.note, below=stock.tally.skills)
             if line := forecast.learn(delivery):
                 tell(line)
         stock.finish()
+        advance(stock.tally.note, by=0, below=stock.tally.skills)
 
 
 def _resolved(config: Mapping[str, Any], order: Order, *, episodes: int, episodes_per_shard: int) -> dict[str, Any]:

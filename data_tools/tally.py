@@ -27,12 +27,17 @@ class Tally:
 
     @property
     def note(self) -> str:
-        """How often the expert succeeded, in all and by skill."""
+        """How often the expert succeeded."""
+        of_verb = rates(self.to_json()).values()
+        successes, attempts = sum(done for done, _ in of_verb), sum(tried for _, tried in of_verb)
+        return f"expert {successes}/{attempts} = {successes / attempts:.1%}" if attempts else ""
+
+    @property
+    def skills(self) -> str:
+        """The same by skill, if there are several."""
         of_verb = rates(self.to_json())
-        successes, attempts = (sum(numbers[i] for numbers in of_verb.values()) for i in (0, 1))
-        skills = " · ".join(f"{verb} {done / tried:.0%}" for verb, (done, tried) in of_verb.items())
-        in_all = f"expert {successes}/{attempts} = {successes / attempts:.1%}" if attempts else ""
-        return f"{in_all}: {skills}" if len(of_verb) > 1 else in_all
+        listed = [f"{verb} {done / tried:.0%} of {tried}" for verb, (done, tried) in of_verb.items()]
+        return " · ".join(listed) if len(listed) > 1 else ""
 
 
 def rates(endings: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[int, int]]:

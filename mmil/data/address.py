@@ -24,10 +24,11 @@ def store_at(place: Path | str) -> Store:
     if found is None:
         return Folder(Path(place))
     scheme, prefix = found[1], str(place)[found.end() :].strip("/")
+    address = f"{scheme}://{prefix}"  # as typed: a Path makes one slash of two
     if scheme not in SCHEMES or not prefix:
         known = ", ".join(f"{name}://…" for name in SCHEMES)
-        raise UserError(f"{place} is an address that no data set lies at; there are folders and {known}")
-    return _bucket(scheme, f"{scheme}://{prefix}")  # as typed: a Path makes one slash of two
+        raise UserError(f"{address} is an address that no data set lies at; there are folders and {known}")
+    return _bucket(scheme, address)
 
 
 def _bucket(scheme: str, address: str) -> Store:
