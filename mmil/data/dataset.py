@@ -116,7 +116,7 @@ def _manifest(store: Store) -> dict[str, Any]:
     sizes = store.sizes()
     if MANIFEST not in sizes:
         if not sizes:
-            raise UserError(f"no data set at {store}: nothing lies there")
+            raise UserError(f"{store} is not a data set: nothing lies there")
         if GENERATION in sizes:
             raise UserError(f"{store} is unfinished: run `mmil generate` again with the same options to resume")
         raise UserError(f"{store} is not a data set: it has no {MANIFEST}")
