@@ -17,7 +17,8 @@ _DOCTOR = "rendering is corrupt; see `mmil doctor`"
 
 def signal_faults(episode: Episode) -> list[str]:
     """A line a fault: what is beyond anything that can be measured or done."""
-    faults = []
+    told = {"rewards": episode.rewards, **episode.measures}
+    faults = [f"{name} holds a NaN or an infinity" for name, value in told.items() if not np.isfinite(value).all()]
     for name, array in {"actions": episode.actions, "labels": episode.labels}.items():
         if (peak := np.abs(array).max(initial=0.0)) > 1.0:
             faults.append(f"{name} reach {peak:.3f}, outside [-1, 1]")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from data_tools.fetch import fetch
+from mmil.cli import main
 from mmil.contracts import UserError
 from mmil.data.dataset import Dataset
 from tests.plane import Plane, build, files
@@ -107,6 +108,20 @@ def test_a_bucket_that_is_not_there_is_told(s3):
         build("s3://elsewhere/set")
 
 
+def test_the_command_line_says_what_to_type_next(s3, tmp_path, capfd):
+    config = tmp_path / "plane.yaml"
+    config.write_text("{scene: tests.plane.Plane, actor: tests.plane.Reach, episodes: 3, seed: 5, horizon: 24}")
+    asked = ["--config", str(config), "--out", "s3://bucket/cli", "--workers", "1", "--patience", "null"]
+    assert main(["generate", *asked]) == 0
+    said = capfd.readouterr().out.splitlines()
+    assert said[0].startswith("s3://bucket/cli: 3 episodes, ") and said[1].startswith("  lift")
+    assert said[-1] == "next: mmil fetch s3://bucket/cli DIR"
+    assert main(["fetch", "s3://bucket/cli", str(tmp_path / "out")]) == 0
+    assert capfd.readouterr().out.splitlines()[-1] == f"next: mmil inspect {tmp_path / 'out'}"
+    assert main(["verify", "s3://bucket/cli"]) == 2
+    assert "mmil fetch s3://bucket/cli DIR brings it here" in capfd.readouterr().err
+
+
 SCRIPT = """
 import functools, sys
 from mmil.data import lease
@@ -122,15 +137,14 @@ def test_killed_and_resumed(s3, reference, tmp_path, monkeypatch):
     monkeypatch.setattr("mmil.data.lease.SILENT", 1.0)
     (tmp_path / "script.py").write_text(SCRIPT)
     command, env = [sys.executable, tmp_path / "script.py", "s3://bucket/killed"], {**os.environ, "PYTHONPATH": ROOT}
-    for left in (2, 5):
-        process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE)
-        while len(s3.find("bucket/killed/")) < left:
-            assert process.poll() is None, process.stderr.read()
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        with pytest.raises(UserError, match="one that is silent for 1 s counts as dead"):
-            build("s3://bucket/killed")
-        time.sleep(1.1)
+    process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE)
+    while len(s3.find("bucket/killed/")) < 5:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    with pytest.raises(UserError, match="one that is silent for 1 s counts as dead"):
+        build("s3://bucket/killed")
+    time.sleep(1.1)
     assert 0 < build("s3://bucket/killed").made < 7
     assert objects(s3, "s3://bucket/killed") == files(reference)

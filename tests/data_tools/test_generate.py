@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import re
+import signal
 from types import SimpleNamespace
 
 import numpy as np
@@ -164,21 +165,23 @@ def test_corrupt_rendering_is_never_kept(tmp_path, monkeypatch, fault, line):
     assert not list(tmp_path.rglob("*.part")) and not list(tmp_path.rglob("*.tar"))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_worker_whose_rendering_breaks_is_replaced(reference, tmp_path, workers):
-    """Stale pictures, or an exception: another worker makes the episode, and nothing is to be seen of it."""
-    for breaks in (BreaksOnce, RaisesOnce):
-        out, mark = tmp_path / breaks.__name__, tmp_path / f"{breaks.__name__}.mark"
-        build(out, scene=functools.partial(breaks, mark), workers=workers)
-        assert mark.exists() and files(out) == files(reference)
+HOW = [("stale", 1), ("stale", 2), ("raise", 1), ("raise", 2), ("die", 2)]
+
+
+@pytest.mark.parametrize(("how", "workers", "patience"), [*((*case, None) for case in HOW), ("hang", 1, 2.0)])
+def test_a_worker_that_breaks_is_replaced(reference, tmp_path, how, workers, patience):
+    """Another worker makes the episode, and nothing is to be seen of it."""
+    out, mark = tmp_path / "out", tmp_path / "mark"
+    build(out, scene=functools.partial(BreaksOnce, how, mark), workers=workers, patience=patience)
+    assert mark.exists() and files(out) == files(reference)
 
 
 class BreaksOnce(Plane):
-    """In the episode after the first it shows what it showed before; whoever is made later does not."""
+    """Breaks in the episode after its first; whoever is made after it does not."""
 
-    def __init__(self, mark):
+    def __init__(self, how, mark):
         super().__init__()
-        self.mark, self.broken, self.resets, self.last = mark, False, 0, None
+        self.how, self.mark, self.broken, self.resets, self.last = how, mark, False, 0, None
 
     def reset(self, seed):
         self.resets += 1
@@ -188,18 +191,15 @@ class BreaksOnce(Plane):
         return super().reset(seed)
 
     def _draw(self, camera):
+        if self.broken and self.how == "raise":
+            raise RuntimeError("EGL_CONTEXT_LOST")
+        if self.broken and self.how in ("die", "hang"):
+            os.kill(os.getpid(), {"die": signal.SIGKILL, "hang": signal.SIGSTOP}[self.how])
         if self.broken and camera == "top":
             return self.last
         picture = super()._draw(camera)
         self.last = picture if camera == "top" else self.last
         return picture
-
-
-class RaisesOnce(BreaksOnce):
-    def _draw(self, camera):
-        if self.broken:
-            raise RuntimeError("EGL_CONTEXT_LOST")
-        return super()._draw(camera)
 
 
 def test_good_rendering_passes_the_guard():

@@ -30,6 +30,12 @@ class Ill(Plane):
         return step
 
 
+class Unmeasured(Plane):
+    @property
+    def measures(self):
+        return {"peak_force": np.inf if self._draws["things"][0][0] > 0 else 1.0}
+
+
 @pytest.fixture(scope="module")
 def ill(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ill") / "plane"
@@ -69,6 +75,12 @@ def test_what_is_set_aside_depends_on_no_worker_and_no_kill(ill, tmp_path):
     assert list((tmp_path / "resumed").rglob("*.part"))
     build(tmp_path / "resumed", scene=Ill)
     assert files(tmp_path / "resumed") == files(ill)
+
+
+def test_a_measure_that_is_no_number_is_one_more_reason(tmp_path):
+    build(tmp_path, scene=Unmeasured)
+    reasons = [json.loads(line)["reason"] for line in (tmp_path / "quarantine.jsonl").read_text().splitlines()]
+    assert set(reasons) == {"peak_force holds a NaN or an infinity"}
 
 
 class Interrupted(Ill):
