@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_tools.claim import refuse_foreign
-from data_tools.publish import QUARANTINE
+from data_tools.folder import refuse_foreign
+from data_tools.quarantine import QUARANTINE
 from mmil.contracts import UserError
 from mmil.data.dataset import GENERATION, INDEX, MANIFEST, Dataset
 from mmil.data.shards import damage

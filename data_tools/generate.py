@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_tools.claim import claim, finish, is_finished, require_same
+from data_tools.folder import claim, finish, is_finished, require_same
 from data_tools.forecast import Forecast
 from data_tools.part import INFEASIBLE, QUARANTINED
-from data_tools.publish import QUARANTINE, publish, spoken
+from data_tools.publish import publish, spoken
+from data_tools.quarantine import QUARANTINE, write_quarantine
 from data_tools.station import Keep, Order, Speaker, load_grammar, make_part, make_part_at_last
 from data_tools.stock import Stock
 from data_tools.tally import rates
@@ -93,15 +94,15 @@ def generate(
     missing: list[int] = []
     if is_finished(store):
         require_same(store, config)
-        return Generated(store, Dataset.open(out).manifest, 0, 0.0)
+        return Generated(store, Dataset.open(store).manifest, 0, 0.0)
     with claim(store, config):
         if MANIFEST not in store.sizes():
             with closing(Stock(store, episodes=episodes, per_shard=episodes_per_shard, seed=seed)) as stock:
                 missing = stock.missing()
                 _make(order, stock, missing, crew=crew, tell=tell)
-                publish(stock, grammar(), config)
+                _publish(stock, grammar(), config)
         finish(store)
-    return Generated(store, Dataset.open(out).manifest, len(missing), time.monotonic() - begun)
+    return Generated(store, Dataset.open(store).manifest, len(missing), time.monotonic() - begun)
 
 
 def _make(
@@ -131,6 +132,23 @@ def _make(
                 tell(line)
         stock.finish()
         advance(stock.tally.note, by=0, below=stock.tally.skills)
+
+
+def _publish(stock: Stock, grammar: Speaker, config: Mapping[str, Any]) -> None:
+    records = [stock.records[number] for number in sorted(stock.records)]
+    rows = [row for record in records for row in record.rows]
+    write_quarantine(stock.store, records, seed=stock.seed)
+    publish(
+        stock.store,
+        spec=stock.spec,
+        config=config,
+        rows=rows,
+        shards=[record.entry for record in records],
+        said={goal: spoken(grammar, goal, rows=rows, seed=stock.seed) for goal in {row.goal for row in rows}},
+        attempts=stock.tally.to_json(),
+        quarantined=stock.tally.count(QUARANTINED),
+        infeasible=stock.tally.count(INFEASIBLE),
+    )
 
 
 def _resolved(config: Mapping[str, Any], order: Order, *, episodes: int, episodes_per_shard: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from data_tools.claim import PARTS
+from data_tools.folder import PARTS
 from mmil.contracts import Outcome, UserError
 from mmil.data.sample import complete, encode_json, split_members
 from mmil.seeds import episode_seed

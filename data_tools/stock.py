@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from data_tools.behind import Behind
-from data_tools.claim import PARTS
+from data_tools.folder import PARTS
 from data_tools.part import Attempt, Part, part_name, read_attempts
 from data_tools.tally import Tally
 from mmil.contracts import Spec, UserError
@@ -58,6 +58,11 @@ class Stock:
 
     def missing(self) -> list[int]:
         return [index for index in range(self.episodes) if index not in self._there]
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """Of the scene that all of it was made in."""
+        return json.loads(self.store.read(SPEC))
 
     def require_spec(self, spec: str) -> None:
         """One Spec, versions included, for whoever has a part in the data set: others would make other bytes."""

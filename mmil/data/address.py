@@ -8,6 +8,7 @@ from pathlib import Path
 from mmil.contracts import UserError
 from mmil.data.store import Folder, Store
 
+Place = Store | Path | str  # a folder, an address, or what was opened already
 SCHEMES = {  # where a PUT is all or nothing → what pip must have installed
     "s3": "mmil[s3]",
     "gs": "gcsfs",
@@ -18,8 +19,10 @@ SCHEMES = {  # where a PUT is all or nothing → what pip must have installed
 _ADDRESS = re.compile(r"(pipe|[A-Za-z][A-Za-z0-9+.-]+(?=:/)):/*")
 
 
-def store_at(place: Path | str) -> Store:
+def store_at(place: Place) -> Store:
     """The folder, or the prefix of an object store; no other address is followed, no command run."""
+    if isinstance(place, Store):
+        return place
     found = _ADDRESS.match(str(place))
     if found is None:
         return Folder(Path(place))

@@ -53,7 +53,7 @@ class Bucket(Store):
         self.remove([name for name in self.sizes() if name.startswith(f"{folder}/")])
 
     @contextlib.contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, folder: str = "") -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             with self._told("lock"):
                 stack.enter_context(self._lease.held())

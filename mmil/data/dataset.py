@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mmil.contracts import Episode, Spec, UserError
-from mmil.data.address import store_at
+from mmil.data.address import Place, store_at
 from mmil.data.sample import decode_sample, split_members
 from mmil.data.shards import SHARD_NAME, Row, damage
 from mmil.data.store import Folder, Store
@@ -46,7 +46,7 @@ class Dataset:
     rows: tuple[Row, ...]  # in the order of their index
 
     @classmethod
-    def open(cls, place: Path | str) -> Dataset:
+    def open(cls, place: Place) -> Dataset:
         """Read and check manifest and index; a line that says what is wrong if anything is."""
         store = store_at(place)
         manifest = _manifest(store)

@@ -32,8 +32,9 @@ class Lease:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        self._take()
         self._over.clear()
+        self._lost = False
+        self._take()
         beat = threading.Thread(target=self._live, daemon=True)
         beat.start()
         try:

@@ -50,8 +50,8 @@ class Store(ABC):
         """Remove everything below, if there is anything."""
 
     @abstractmethod
-    def hold(self) -> AbstractContextManager[None]:
-        """Be the only one who writes; UserError where somebody else is."""
+    def hold(self, folder: str = "") -> AbstractContextManager[None]:
+        """Be the only one who writes; UserError where somebody else is. `folder` is made, where folders are."""
 
     def leads_out(self, name: str) -> bool:
         """Whether what lies there is somewhere else in truth."""
@@ -86,7 +86,6 @@ class Folder(Store):
         return (self.path / name).open("rb")
 
     def write(self, name: str, content: bytes | Iterable[bytes]) -> None:
-        (self.path / name).parent.mkdir(exist_ok=True)
         write_atomic(self.path / name, content)
 
     def remove(self, names: Iterable[str]) -> None:
@@ -101,9 +100,9 @@ class Folder(Store):
         return (self.path / name).resolve().parent != self.path.resolve()
 
     @contextlib.contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, folder: str = "") -> Iterator[None]:
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / folder).mkdir(parents=True, exist_ok=True)
             lock = self._locked()
         except OSError as error:
             raise UserError(f"cannot write to {self.path}: {error.strerror}") from error
