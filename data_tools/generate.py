@@ -56,8 +56,8 @@ class Generated:
             yield f"  {verb:<12}{wilson(successes, attempts)}"
         if told.get(QUARANTINED):
             yield f"  {told[QUARANTINED]} attempts are in quarantine: {self.store}/{QUARANTINE} says why"
-        if told.get(INFEASIBLE):
-            yield f"  {told[INFEASIBLE]} seeds had no room for their things"
+        for reason, seeds in told.get(INFEASIBLE, {}).items():
+            yield f"  {seeds} seeds made no scene: {reason}"
 
 
 def generate(
@@ -147,7 +147,7 @@ def _publish(stock: Stock, grammar: Speaker, config: Mapping[str, Any]) -> None:
         said={goal: spoken(grammar, goal, rows=rows, seed=stock.seed) for goal in {row.goal for row in rows}},
         attempts=stock.tally.to_json(),
         quarantined=stock.tally.count(QUARANTINED),
-        infeasible=stock.tally.count(INFEASIBLE),
+        infeasible=stock.tally.reasons(INFEASIBLE),
     )
 
 

@@ -13,9 +13,12 @@ class Tally:
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()  # verb, ending
+        self._reasons: Counter[tuple[str, str]] = Counter()  # ending, reason
 
     def add(self, attempts: Iterable[Attempt]) -> None:
-        self._counts.update((attempt.verb, attempt.ending) for attempt in attempts)
+        for attempt in attempts:
+            self._counts[attempt.verb, attempt.ending] += 1
+            self._reasons[attempt.ending, attempt.reason] += 1
 
     def to_json(self) -> dict[str, dict[str, int]]:
         """Verb → ending → attempts."""
@@ -24,6 +27,10 @@ class Tally:
 
     def count(self, ending: str) -> int:
         return sum(number for (_, e), number in self._counts.items() if e == ending)
+
+    def reasons(self, ending: str) -> dict[str, int]:
+        """Why so many attempts ended so."""
+        return {reason: number for (e, reason), number in sorted(self._reasons.items()) if e == ending}
 
     @property
     def note(self) -> str:
