@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import time
 from collections.abc import Mapping
@@ -129,6 +130,14 @@ class Wander(Actor):
         return self._rng.uniform(-1, 1, 3).astype(np.float32)
 
 
+@functools.cache
+def grammar() -> Any:
+    """Read once a process: a quarter of a second."""
+    from data_tools.generate import load_grammar
+
+    return load_grammar()
+
+
 def build(
     out: Path | str, *, episodes: int = 7, per_shard: int = 3, workers: int = 1, seed: int = 5, **options: Any
 ) -> Any:
@@ -136,7 +145,7 @@ def build(
     from data_tools.generate import generate
 
     fixed = {"scene": Plane, "actor": Reach, "horizon": HORIZON, "episodes_per_shard": per_shard, "seed": seed}
-    fixed["patience"] = None  # one worker then works in this process
+    fixed |= {"grammar": grammar, "patience": None}  # with patience without end one worker works in this process
     return generate(**{**fixed, **options}, out=out, episodes=episodes, workers=workers)
 
 
