@@ -9,6 +9,7 @@ makes only what is missing.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,9 +25,10 @@ from data_tools.station import Keep, Order, Speaker, load_grammar, make_part, ma
 from data_tools.stock import Stock
 from data_tools.tally import rates
 from mmil import parallel
-from mmil.contracts import Actor, Scene, UserError
+from mmil.contracts import Actor, Goal, Scene, UserError
 from mmil.data.address import store_at
 from mmil.data.dataset import MANIFEST, Dataset
+from mmil.data.shards import Row
 from mmil.data.store import Store
 from mmil.evaluation.page import duration
 from mmil.evaluation.statistics import wilson
@@ -82,32 +84,51 @@ def generate(
 ) -> Generated:
     """Make `episodes` episodes in `out`, or what is missing of them; factories must be picklable.
 
-    `actor` drives, `expert` (if any) labels. `out` is a folder or an address (s3://…). `config` is what else made the
-    data what it is; it is kept beside the data, and a place begun with another one is refused. For `workers`,
-    `cluster`, `address` and `patience` see parallel.run; `tell` hears what it will cost.
+    Args:
+        out: a folder, or an address: s3://bucket/prefix; a place begun with other options is refused
+        horizon: steps, after which an attempt has timed out
+        expert: who labels what the actor does (the actor)
+        workers: processes (one a core), or actors of a cluster (one a CPU of it)
+        cluster: ray: on the nodes of a Ray cluster
+        address: of that cluster, HOST:PORT (one on this machine, which begins and ends with the work)
+        patience: seconds an episode may take before its worker counts as hung (10 times the slowest one, if that is
+            more); null: no end, and a single worker is this process
+        keep: successes alone, or every outcome
+        max_attempts: seeds to try for an episode
+        config: what else made the data what it is; kept beside them
+        tell: hears what it will cost
     """
     begun, store = time.monotonic(), store_at(out)
     crew: Any = {"workers": workers, "cluster": cluster, "address": address, "patience": patience}
     parallel.check(**crew)
-    order = Order(scene, actor, expert, grammar, seed, horizon, keep, max_attempts)
+    order, made = Order(scene, actor, expert, grammar, seed, horizon, keep, max_attempts), 0
     config = _resolved(config or {}, order, episodes=episodes, episodes_per_shard=episodes_per_shard)
-    missing: list[int] = []
     if is_finished(store):
         require_same(store, config)
-        return Generated(store, Dataset.open(store).manifest, 0, 0.0)
+    else:
+        made = _grow(order, store, config, crew=crew, tell=tell)
+    return Generated(store, Dataset.open(store).manifest, made, time.monotonic() - begun)
+
+
+def _grow(order: Order, store: Store, config: Mapping[str, Any], *, crew: Any, tell: Callable[[str], None]) -> int:
+    """Make what is missing; how many episodes that was."""
+    numbers = {"episodes": config["episodes"], "per_shard": config["episodes_per_shard"], "seed": order.seed}
+    missing: list[int] = []
     with claim(store, config):
         if MANIFEST not in store.sizes():
-            with closing(Stock(store, episodes=episodes, per_shard=episodes_per_shard, seed=seed)) as stock:
+            with closing(Stock(store, **numbers)) as stock:
                 missing = stock.missing()
                 _make(order, stock, missing, crew=crew, tell=tell)
-                _publish(stock, grammar(), config)
+                _publish(stock, order.grammar(), config)
         finish(store)
-    return Generated(store, Dataset.open(store).manifest, len(missing), time.monotonic() - begun)
+    return len(missing)
 
 
 def _make(
     order: Order, stock: Stock, missing: list[int], *, crew: Mapping[str, Any], tell: Callable[[str], None]
 ) -> None:
+    if not missing:
+        return
     together = crew["workers"] or (None if crew["cluster"] else parallel.available_cores())
     forecast = Forecast(stock.store, len(missing), stock.per_shard, together)
     there, note = stock.episodes - len(missing), stock.tally.note
@@ -135,8 +156,11 @@ def _make(
 
 
 def _publish(stock: Stock, grammar: Speaker, config: Mapping[str, Any]) -> None:
+    stock.finish()
     records = [stock.records[number] for number in sorted(stock.records)]
-    rows = [row for record in records for row in record.rows]
+    rows, of_goal = [row for record in records for row in record.rows], defaultdict[Goal, list[Row]](list)
+    for row in rows:
+        of_goal[row.goal].append(row)
     write_quarantine(stock.store, records, seed=stock.seed)
     publish(
         stock.store,
@@ -144,7 +168,7 @@ def _publish(stock: Stock, grammar: Speaker, config: Mapping[str, Any]) -> None:
         config=config,
         rows=rows,
         shards=[record.entry for record in records],
-        said={goal: spoken(grammar, goal, rows=rows, seed=stock.seed) for goal in {row.goal for row in rows}},
+        said={goal: spoken(grammar, goal, rows=asked, seed=stock.seed) for goal, asked in of_goal.items()},
         attempts=stock.tally.to_json(),
         quarantined=stock.tally.count(QUARANTINED),
         infeasible=stock.tally.reasons(INFEASIBLE),
