@@ -75,7 +75,7 @@ class Stock:
         if self._spec != spec:
             there, found = (Spec.from_json(json.loads(text)) for text in (self._spec, spec))
             lines = found.differences(there) or [f"versions: {dict(found.versions)} != {dict(there.versions)}"]
-            raise UserError(f"{self.store} was begun with another scene: {'; '.join(lines)}: name a new place")
+            raise UserError(f"{self.store} was begun with another scene: {'; '.join(lines)}: name a new folder")
 
     def add(self, part: Part) -> None:
         """Keep a part, and assemble its shard once it is the last one."""
@@ -104,12 +104,10 @@ class Stock:
         """Count in what an earlier run made of a shard."""
         name, parts = shard_name(number), [i for i in self._indexes(number) if part_name(i) in sizes]
         if _record_name(number) in sizes and name in sizes:
-            record = Record.decode(self.store.read(_record_name(number)))
+            record = self._record(number)
             if sizes[name] != record.entry["bytes"]:
-                raise UserError(
-                    f"{self.store}/{name} is damaged: it has {sizes[name]} bytes of {record.entry['bytes']}; remove it "
-                    "and run again to make it anew"
-                )
+                size = f"it has {sizes[name]} bytes of {record.entry['bytes']}"
+                raise UserError(f"{self.store}/{name} is damaged: {size}; remove it and run again to make it anew")
             self.records[number] = record
             for row, attempts in zip(record.rows, record.attempts, strict=True):
                 self._count(row.index, attempts)
@@ -122,6 +120,13 @@ class Stock:
                 f"{self.store}/{name} is not of this run, or what {PARTS} knew of it is lost: remove it and run again "
                 "to make it anew"
             )
+
+    def _record(self, number: int) -> Record:
+        name = _record_name(number)
+        try:
+            return Record.decode(self.store.read(name))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{self.store}/{name} is damaged ({error}): remove its shard, and run again") from None
 
     def _take_part(self, index: int) -> None:
         try:

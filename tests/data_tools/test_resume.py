@@ -95,6 +95,19 @@ def test_a_damaged_shard_is_not_built_upon(tmp_path):
         build(tmp_path)
 
 
+def test_a_damaged_record_is_told_with_what_mends_it(reference, tmp_path):
+    assert not finished_alive(tmp_path, die_at=20)
+    record = tmp_path / ".parts" / "episodes-000000.tar.json"
+    record.write_bytes(record.read_bytes()[:50])
+    with pytest.raises(
+        UserError, match=r"episodes-000000\.tar\.json is damaged \(.*\): remove its shard, and run again"
+    ):
+        build(tmp_path)
+    (tmp_path / "episodes-000000.tar").unlink()
+    build(tmp_path)
+    assert files(tmp_path) == files(reference)
+
+
 def test_a_shard_nobody_knows_of_is_not_built_upon(reference, tmp_path):
     folder = copy(reference, tmp_path / "out")
     (folder / "manifest.json").unlink()
