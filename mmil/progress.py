@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 Item = TypeVar("Item")
+EVERY = 60.0  # [s], from one line to the next in a file, where no bar moves
 Advance = Callable[..., None]  # (note="", by=1, below="")
 
 
@@ -28,10 +30,17 @@ def progress_bar(doing: str, *, total: int, unit: str, already: int = 0, note: s
     already: how much an earlier run has done.
     """
     with _columns(unit) as bar:
-        line = bar.add_task(doing, total=total, completed=already, already=already, note=note, below="")
+        line, told = (
+            bar.add_task(doing, total=total, completed=already, already=already, note=note, below=""),
+            time.monotonic(),
+        )
 
         def advance(note: str = "", by: int = 1, below: str = "") -> None:
+            nonlocal told
             bar.update(line, advance=by, note=note, below=below)
+            if not bar.console.is_terminal and time.monotonic() - told >= EVERY:
+                told = time.monotonic()
+                bar.console.print(bar.get_renderable())
 
         yield advance
 
