@@ -30,10 +30,8 @@ def progress_bar(doing: str, *, total: int, unit: str, already: int = 0, note: s
     already: how much an earlier run has done.
     """
     with _columns(unit) as bar:
-        line, told = (
-            bar.add_task(doing, total=total, completed=already, already=already, note=note, below=""),
-            time.monotonic(),
-        )
+        told = time.monotonic()
+        line = bar.add_task(doing, total=total, completed=already, already=already, note=note, below="")
 
         def advance(note: str = "", by: int = 1, below: str = "") -> None:
             nonlocal told
