@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ _DOCTOR = "rendering is corrupt; see `mmil doctor`"
 
 def signal_faults(episode: Episode) -> list[str]:
     """A line a fault: what is beyond anything that can be measured or done."""
-    told = {"rewards": episode.rewards, **episode.measures}
+    told: dict[str, Any] = {"rewards": episode.rewards, **episode.measures}
     faults = [f"{name} holds a NaN or an infinity" for name, value in told.items() if not np.isfinite(value).all()]
     for name, array in {"actions": episode.actions, "labels": episode.labels}.items():
         if (peak := np.abs(array).max(initial=0.0)) > 1.0:
