@@ -190,7 +190,7 @@ from mmil.scenes.tabletop import Tabletop
 
 def tabletop(out, workers):
     scene = functools.partial(Tabletop, image_size=(48, 48))
-    numbers = {"episodes": 4, "episodes_per_shard": 2, "seed": 3, "horizon": 80}
+    numbers = {"episodes": 4, "episodes_per_shard": 2, "seed": 3, "horizon": 80, "patience": None}
     return generate(scene=scene, actor=Lift, out=pathlib.Path(out), workers=int(workers), **numbers)
 
 if __name__ == "__main__":
