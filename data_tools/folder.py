@@ -1,94 +1,65 @@
-"""The folder that a data set grows in: who may write to it, with which options, and what an earlier run left there."""
+"""The place that a data set grows in: with which options it was begun, and what is only there until it is finished."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import re
-import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from mmil.contracts import UserError
+from mmil.data.address import Place, store_at
 from mmil.data.dataset import GENERATION, MANIFEST
-from mmil.data.shards import write_atomic
+from mmil.data.store import LOCK, TEMPORARY
 
-LOCK, PARTS, SPEC = ".lock", ".parts", "spec.json"
-_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # of write_atomic
+PARTS = ".parts"
 
 
 @contextlib.contextmanager
-def claim(out: Path, config: Mapping[str, Any]) -> Iterator[None]:
-    """Hold `out` alone, for a data set with these options: new, or begun by an earlier run with the same ones."""
-    _refuse_foreign(out)
-    require_same(out, config)
+def claim(place: Place, config: Mapping[str, Any]) -> Iterator[None]:
+    """Hold `place` alone, for a data set with these options: new, or begun by an earlier run with the same ones."""
+    store = store_at(place)
+    refuse_foreign(store, GENERATION)
+    require_same(store, config)
+    with store.hold(PARTS):
+        require_same(store, config)  # nobody else can write it from here on
+        if GENERATION not in store.sizes():
+            store.write(GENERATION, json.dumps(config, indent=1).encode() + b"\n")
+        yield
+
+
+def require_same(place: Place, config: Mapping[str, Any]) -> None:
+    """Raise UserError with the lines that differ if the data set was begun with other options."""
+    store = store_at(place)
     try:
-        (out / PARTS).mkdir(parents=True, exist_ok=True)
-        lock = (out / LOCK).open("w")
-    except OSError as error:
-        raise UserError(f"cannot write to {out}: {error.strerror}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"another `mmil generate` is writing to {out}") from None
-        remove_temporaries(out)
-        require_same(out, config)  # nobody else can write it from here on
-        if not (out / GENERATION).is_file():
-            write_atomic(out / GENERATION, json.dumps(config, indent=1).encode() + b"\n")
-        try:
-            yield
-        finally:
-            remove_temporaries(out)
-
-
-def require_same(out: Path, config: Mapping[str, Any]) -> None:
-    """Raise UserError with the lines that differ if `out` was begun with other options."""
-    if not (out / GENERATION).is_file():
+        there = json.loads(store.read(GENERATION))
+    except FileNotFoundError:
         return
-    try:
-        there = json.loads((out / GENERATION).read_bytes())
     except ValueError as error:
-        raise UserError(f"{out / GENERATION} is not JSON: {error}") from None
+        raise UserError(f"{store}/{GENERATION} is not JSON: {error}") from None
     lines = _differences(json.loads(json.dumps(config)), there)
     if lines:
-        raise UserError(f"{out} was begun with other options: {'; '.join(lines)}: name a new folder, or use those")
+        raise UserError(f"{store} was begun with other options: {'; '.join(lines)}: name a new folder, or use those")
 
 
-def is_finished(out: Path) -> bool:
+def is_finished(place: Place) -> bool:
     """Whether there is nothing left to do, not even to clear away."""
-    return (out / MANIFEST).is_file() and not (out / PARTS).exists() and not (out / LOCK).exists()
+    names = store_at(place).sizes()
+    return MANIFEST in names and LOCK not in names and not any(name.startswith(f"{PARTS}/") for name in names)
 
 
-def finish(out: Path) -> None:
+def finish(place: Place) -> None:
     """Remove what only an unfinished data set needs."""
-    shutil.rmtree(out / PARTS)
-    (out / LOCK).unlink()  # whoever waits for it finds a manifest
+    store_at(place).clear(PARTS)
 
 
-def remove_temporaries(out: Path) -> None:
-    for folder in (out, out / PARTS):
-        for path in folder.glob(".*.tmp"):
-            if _TEMPORARY.fullmatch(path.name):
-                path.unlink(missing_ok=True)
-
-
-def _refuse_foreign(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is a file; --out needs a folder")
-    if not out.exists() or (out / GENERATION).is_file():
-        return
-    others = sorted(path.name for path in out.iterdir() if not _ours(path))
-    if others:
-        raise UserError(f"{out} holds something else ({', '.join(others[:3])}) and no {GENERATION}: name a new folder")
-
-
-def _ours(path: Path) -> bool:
-    """Whether an earlier run, killed before it wrote its options, may have left this."""
-    empty_parts = path.name == PARTS and path.is_dir() and not any(path.iterdir())
-    return empty_parts or path.name == LOCK or bool(_TEMPORARY.fullmatch(path.name))
+def refuse_foreign(place: Place, mark: str) -> None:
+    """Raise UserError where something lies that is not ours: ours begins with the file `mark`."""
+    store = store_at(place)
+    names = store.sizes()
+    others = sorted(name for name in names if name != LOCK and not TEMPORARY.fullmatch(name))
+    if others and mark not in names:
+        raise UserError(f"{store} holds something else ({', '.join(others[:3])}) and no {mark}: name a new folder")
 
 
 def _differences(asked: Any, there: Any, key: str = "") -> list[str]:

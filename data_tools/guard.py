@@ -1,17 +1,32 @@
-"""Does an episode look like something that was rendered? robosuite can return stale or swapped pictures (#779)."""
+"""Does an episode hold what was measured and rendered? robosuite can return stale or swapped pictures (#779)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from mmil.contracts import Episode
+from mmil.limits import limit
 
 MOVED = 0.02  # change of a state entry in one step [m, rad, m/s or rad/s] that a picture should show
 STALE = 5  # steps in a row that move while a camera shows the same picture
 _DOCTOR = "rendering is corrupt; see `mmil doctor`"
+
+
+def signal_faults(episode: Episode) -> list[str]:
+    """A line a fault: what is beyond anything that can be measured or done."""
+    told: dict[str, Any] = {"rewards": episode.rewards, **episode.measures}
+    faults = [f"{name} holds a NaN or an infinity" for name, value in told.items() if not np.isfinite(value).all()]
+    for name, array in {"actions": episode.actions, "labels": episode.labels}.items():
+        if (peak := np.abs(array).max(initial=0.0)) > 1.0:
+            faults.append(f"{name} reach {peak:.3f}, outside [-1, 1]")
+    for name, array in episode.signals.items():
+        if (peak := np.abs(array).max(initial=0.0)) > limit(name):
+            faults.append(f"signal {name} reaches {peak:.3g}, more than {limit(name):.3g}")
+    return faults
 
 
 def picture_faults(episode: Episode) -> list[str]:

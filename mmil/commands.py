@@ -21,13 +21,29 @@ def generate(arguments: Sequence[str]) -> int:
     """`mmil generate`."""
     from data_tools.generate import generate as run
     from mmil.config import parse
+    from mmil.data.store import Folder
 
-    parsed = parse(run, arguments, verb="generate", skip=("grammar", "config"))
-    made = run(**parsed.options, config=parsed.resolved)
-    done = "finished before" if not made.made else f"{made.made} made now"
-    say(f"{made.out}: {made.episodes} episodes, {made.steps} steps, {made.failed_attempts} failed attempts ({done})")
-    say(f"next: mmil inspect {made.out}, or")
-    say(f"      mmil train --config configs/train/quickstart.yaml --data {made.out} --out RUN")
+    parsed = parse(run, arguments, verb="generate", skip=("grammar", "config", "tell"))
+    made = run(**parsed.options, config=parsed.resolved, tell=say)
+    for line in made.lines():
+        say(line)
+    if not isinstance(made.store, Folder):
+        say(f"next: mmil fetch {made.store} DIR")
+        return 0
+    say(f"next: mmil inspect {made.store}, or")
+    say(f"      mmil train --config configs/train/quickstart.yaml --data {made.store} --out RUN")
+    return 0
+
+
+def fetch(arguments: Sequence[str]) -> int:
+    """`mmil fetch`."""
+    from data_tools.fetch import fetch as run
+    from mmil.config import parse
+
+    parsed = parse(run, arguments, verb="fetch", positional=("place", "out"))
+    dataset = run(**parsed.options)
+    say(f"{dataset.path}: {len(dataset)} episodes, as their manifest says")
+    say(f"next: mmil inspect {dataset.path}")
     return 0
 
 

@@ -45,6 +45,10 @@ class Infeasible(UserError):
     """This seed's draws make no scene; another seed's may."""
 
 
+class NotFinite(ValueError):
+    """What was recorded is no episode: it holds a NaN or an infinity."""
+
+
 @dataclass(frozen=True, order=True)
 class Thing:
     """An object as a person would tell it from the others: its shape and, where that says more, its colour."""
@@ -284,7 +288,7 @@ class Episode:
         floats |= {"actions": self.actions, "labels": self.labels}
         for name, array in floats.items():
             if not np.isfinite(array).all():
-                raise ValueError(f"{name} holds a NaN or an infinity")
+                raise NotFinite(f"{name} holds a NaN or an infinity")
 
     @property
     def success(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import time
 from collections.abc import Mapping
@@ -136,6 +137,14 @@ class Wander(Actor):
         return self._rng.uniform(-1, 1, 3).astype(np.float32)
 
 
+@functools.cache
+def grammar() -> Any:
+    """Read once a process: a quarter of a second."""
+    from data_tools.generate import load_grammar
+
+    return load_grammar()
+
+
 def build(
     out: Path | str, *, episodes: int = 7, per_shard: int = 3, workers: int = 1, seed: int = 5, **options: Any
 ) -> Any:
@@ -143,7 +152,8 @@ def build(
     from data_tools.generate import generate
 
     fixed = {"scene": Plane, "actor": Reach, "horizon": HORIZON, "episodes_per_shard": per_shard, "seed": seed}
-    return generate(**{**fixed, **options}, out=Path(out), episodes=episodes, workers=workers)
+    fixed |= {"grammar": grammar, "patience": None}  # with patience without end one worker works in this process
+    return generate(**{**fixed, **options}, out=out, episodes=episodes, workers=workers)
 
 
 def files(folder: Path) -> dict[str, bytes]:

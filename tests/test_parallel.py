@@ -68,6 +68,34 @@ def die(number: int) -> int:
     os._exit(7)
 
 
+def stop_once(mark: Path) -> str:
+    """Neither alive nor dead."""
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return "alive"
+
+
+def break_once(mark: Path) -> int:
+    if not mark.exists():
+        mark.touch()
+        raise RuntimeError("the context is lost")
+    return os.getpid()
+
+
+def nap(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def doubtful(made: object, item: int) -> str:
+    raise RuntimeError("let another one look")
+
+
+def sure(made: object, item: int) -> str:
+    return "seen"
+
+
 def unpicklable(number: int) -> object:
     return lambda: number
 
@@ -113,8 +141,72 @@ def test_a_worker_that_dies_is_replaced(tmp_path):
 
 
 def test_an_item_that_kills_every_worker_is_named():
-    with pytest.raises(WorkError, match="episode 5: its worker died 3 times, last with exit code 7"):
+    with pytest.raises(WorkError, match="episode 5: 3 workers failed at it, and the last one died with exit code 7"):
         list(map_unordered(die, [5], workers=2, name="episode {}".format))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_that_hangs_is_replaced(workers, tmp_path):
+    """A single one too, which then has a process of its own."""
+    items = [tmp_path / str(n) for n in range(2)]
+    found = dict(run(given, items, make=Given(stop_once), workers=workers, patience=0.5))
+    assert found == dict.fromkeys(items, "alive")
+
+
+def test_an_item_that_hangs_every_worker_is_named():
+    with pytest.raises(
+        WorkError, match=r"nap 9: 3 workers failed at it, and the last one gave no answer within 0\.2 s"
+    ):
+        list(run(given, [9], make=Given(nap), patience=0.2, workers=1, name="nap {}".format))
+
+
+def test_patience_grows_with_what_items_take():
+    """The second takes longer than anybody said, and not much longer than the first."""
+    assert dict(run(given, [0.15, 0.4], make=Given(nap), patience=0.3, workers=1)) == {0.15: 0.15, 0.4: 0.4}
+
+
+@both
+def test_an_item_that_raises_is_tried_by_a_fresh_worker(workers, tmp_path):
+    note, mark = tmp_path / "closed", tmp_path / "mark"
+    assert list(run(break_on_bench, [mark], make=Make(note), workers=workers))
+    assert len(note.read_text().split()) == (2 if workers == 1 else 1)  # what broke is closed where that can be
+
+
+def break_on_bench(bench: Bench, mark: Path) -> int:
+    return break_once(mark)
+
+
+@both
+def test_the_last_try_may_be_another_task(workers):
+    found = dict(run(doubtful, [1], last=sure, make=Given(None), workers=workers))
+    assert found == {1: "seen"}
+
+
+def test_workers_that_never_begin_are_told():
+    with pytest.raises(WorkError, match="6 workers in a row ended before they began; the last one died with"):
+        list(run(given, range(4), make=Unreadable(), workers=2))
+
+
+class Given:
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __call__(self) -> object:
+        return self.value
+
+
+class Unreadable(Given):
+    """Breaks whoever unpickles it."""
+
+    def __init__(self) -> None:
+        """Nothing to give."""
+
+    def __reduce__(self):
+        return (os._exit, (5,))
+
+
+def given(function, item):
+    return function(item)
 
 
 def test_a_result_that_cannot_travel_is_an_error():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data_tools.convert.takes import Header, Source, Take, Unfit
+from data_tools.convert.takes import Header, Source, Take, Unfit, told_of_attempts
 from mmil.data.dataset import Dataset
 from mmil.data.sample import decode_extras, decode_sample, frame_name
 from mmil.data.sentences import read_sentences
@@ -21,7 +21,7 @@ class ShardSource(Source):
             spec=self._dataset.spec,
             config=manifest["config"],
             sentences=read_sentences(manifest),
-            failed_attempts=manifest["failed_attempts"],
+            attempts=told_of_attempts(manifest),
         )
         self.names = [row.key for row in self._dataset.rows]
 

@@ -15,7 +15,7 @@ from data_tools.convert.lerobot import SIDE, inside
 from data_tools.convert.lerobot_files import Entry, Files, encoded, numbers
 from data_tools.convert.notes import Notes
 from data_tools.convert.pixels import decode_picture, is_jpeg
-from data_tools.convert.takes import Header, Source, Take, Unfit
+from data_tools.convert.takes import Header, Source, Take, Unfit, told_of_attempts
 from mmil.contracts import UserError
 from mmil.data.dataset import MANIFEST, Dataset
 from mmil.data.sample import compose, decode_arrays, decode_extras, frame_name
@@ -42,7 +42,7 @@ class OwnLeRobotSource(Source):
             )
         self._told, self._scale = told, Scale.told_by(self._side.spec)
         self.header = Header(
-            "lerobot", self._side.spec, manifest["config"], read_sentences(manifest), manifest["failed_attempts"]
+            "lerobot", self._side.spec, manifest["config"], read_sentences(manifest), told_of_attempts(manifest)
         )
         self.names = [row.key for row in self._side.rows]
 

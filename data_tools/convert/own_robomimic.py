@@ -15,7 +15,7 @@ from data_tools.convert.demos import OWN, Demo
 from data_tools.convert.notes import Notes
 from data_tools.convert.pixels import decode_picture
 from data_tools.convert.robomimic_files import by_number
-from data_tools.convert.takes import Header, Source, Take, Unfit
+from data_tools.convert.takes import Header, Source, Take, Unfit, told_of_attempts
 from mmil.contracts import Spec, UserError
 from mmil.data.sample import Extras, compose
 from mmil.data.sentences import read_sentences
@@ -45,7 +45,8 @@ class OwnRobomimicSource(Source):
             plain, _ = hdf5.attributes(data)
             told = hdf5.table(plain.get(OWN), f"{path}: the attribute {OWN} of data")
             spec = Spec.from_json(told["spec"])
-            self.header = Header("robomimic", spec, told["config"], read_sentences(told), int(told["failed_attempts"]))
+            attempts = {**told_of_attempts(told), "failed_attempts": int(told["failed_attempts"])}
+            self.header = Header("robomimic", spec, told["config"], read_sentences(told), attempts)
         except (Unfit, UserError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: the attribute {OWN} of data is damaged: {error}") from None
         self._data, self._scale = data, Scale.told_by(spec)

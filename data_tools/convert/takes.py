@@ -48,7 +48,13 @@ class Header:
     spec: Spec
     config: Mapping[str, Any] = field(default_factory=dict)  # of the data set that the episodes were generated for
     sentences: Mapping[Goal, Sequence[str]] = field(default_factory=dict)  # that it trains with, beside those spoken
-    failed_attempts: int = 0
+    attempts: Mapping[str, Any] = field(default_factory=dict)  # see told_of_attempts
+
+
+def told_of_attempts(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest says of how its episodes came about, as far as it does."""
+    kinds = {"failed_attempts": int, "attempts": dict, "quarantined": int, "infeasible": dict}
+    return {name: manifest[name] for name, kind in kinds.items() if isinstance(manifest.get(name), kind)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,7 +79,8 @@ class RobomimicSink(Sink):
             "spec": self._header.spec.to_json(),
             "config": self._config,
             "sentences": sentences,
-            "failed_attempts": self._header.failed_attempts,
+            "failed_attempts": 0,
+            **self._header.attempts,
         }
         self._data.attrs[OWN] = json.dumps(own, ensure_ascii=False)
         self._file.close()

@@ -62,7 +62,8 @@ class ShardSink(Sink):
             "shards": self._shards,
             "episodes": len(self._rows),
             "steps": sum(row.steps for row in self._rows),
-            "failed_attempts": self._header.failed_attempts,
+            "failed_attempts": 0,
+            **self._header.attempts,
             "sentences": [
                 {"goal": goal.to_json(), "sentences": sorted({*said, *self._header.sentences.get(goal, ())})}
                 for goal, said in sorted(self._said.items(), key=lambda item: str(item[0]))

@@ -74,15 +74,15 @@ def write_atomic(path: Path, content: bytes | Iterable[bytes]) -> None:
         raise UserError(f"cannot write {path}: {error.strerror}; nothing half-written was left") from error
 
 
+def shard(samples: Iterable[bytes]) -> Iterator[bytes]:
+    """What a shard of these samples holds, one of them in memory at a time."""
+    yield from samples
+    yield END_OF_ARCHIVE
+
+
 def assemble(path: Path, parts: Iterable[Path]) -> None:
-    """Write the shard made of these parts, one of them in memory at a time."""
-
-    def chunks() -> Iterator[bytes]:
-        for part in parts:
-            yield part.read_bytes()
-        yield END_OF_ARCHIVE
-
-    write_atomic(path, chunks())
+    """Write the shard made of the samples in these files."""
+    write_atomic(path, shard(part.read_bytes() for part in parts))
 
 
 def scan(path: Path, *, first: int) -> list[Row]:
@@ -96,22 +96,20 @@ def scan(path: Path, *, first: int) -> list[Row]:
             end = path.stat().st_size - len(END_OF_ARCHIVE)
             offsets = [group[0].offset for group in groups] + [end]
             descriptions = [json.loads(member_content(tar, group[0])) for group in groups]
-            samples = zip(groups, descriptions, pairwise(offsets), strict=True)
+            keys, spans = [group[0].name.partition(".")[0] for group in groups], pairwise(offsets)
             return [
-                Row.from_json(
-                    {
-                        "key": group[0].name.partition(".")[0],
-                        "index": first + number,
-                        "shard": path.name,
-                        "offset": start,
-                        "size": stop - start,
-                        **{name: about[name] for name in ATTEMPT},
-                    }
-                )
-                for number, (group, about, (start, stop)) in enumerate(samples)
+                describe(about, key=key, index=first + number, shard=path.name, span=span)
+                for number, (about, key, span) in enumerate(zip(descriptions, keys, spans, strict=True))
             ]
     except (tarfile.TarError, ValueError, KeyError, TypeError, UserError) as error:
         raise UserError(f"{path} is damaged: {error}") from None
+
+
+def describe(about: Mapping[str, Any], *, key: str, index: int, shard: str, span: tuple[int, int]) -> Row:
+    """The row of an episode with this description that lies from span[0] to span[1] of its shard [bytes]."""
+    told = {name: about[name] for name in ATTEMPT}
+    place = {"key": key, "index": index, "shard": shard, "offset": span[0], "size": span[1] - span[0]}
+    return Row.from_json({**place, **told})
 
 
 def shard_entry(path: Path, rows: Iterable[Row]) -> dict[str, Any]:

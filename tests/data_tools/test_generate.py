@@ -1,7 +1,11 @@
 """The same seed gives the same bytes: with one worker or two, killed anywhere and resumed, out of disk and back."""
 
+import functools
 import json
 import os
+import re
+import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -149,18 +153,79 @@ class Corrupt(Plane):
         }[self.fault]
 
 
-@pytest.mark.parametrize(
-    ("fault", "line"),
-    [("stale", "stands still"), ("black", "single colour"), ("same", "show the same picture"), ("swap", "swap")],
-)
+FAULTS = [("stale", "stands still"), ("black", "single colour"), ("same", "show the same picture"), ("swap", "swap")]
+
+
+@pytest.mark.parametrize(("fault", "line"), FAULTS)
 def test_corrupt_rendering_is_never_kept(tmp_path, monkeypatch, fault, line):
     monkeypatch.setattr(Corrupt, "fault", fault)
-    with pytest.raises(UserError, match=rf"episode 0 \(scene seed \d+\): .*{line}.*: rendering is corrupt"):
-        build(tmp_path, scene=Corrupt, actor=Wander, keep="all")
+    said = rf"episode 0: nothing to keep in 3 attempts \(quarantined 3\): .*{line}.*: rendering is corrupt"
+    with pytest.raises(UserError, match=said):
+        build(tmp_path, scene=Corrupt, actor=Wander, keep="all", max_attempts=3)
     assert not list(tmp_path.rglob("*.part")) and not list(tmp_path.rglob("*.tar"))
+
+
+HOW = [("stale", 1), ("stale", 2), ("raise", 1), ("raise", 2), ("die", 2)]
+
+
+@pytest.mark.parametrize(("how", "workers", "patience"), [*((*case, None) for case in HOW), ("hang", 1, 2.0)])
+def test_a_worker_that_breaks_is_replaced(reference, tmp_path, how, workers, patience):
+    """Another worker makes the episode, and nothing is to be seen of it."""
+    out, mark = tmp_path / "out", tmp_path / "mark"
+    build(out, scene=functools.partial(BreaksOnce, how, mark), workers=workers, patience=patience)
+    assert mark.exists() and files(out) == files(reference)
+
+
+class BreaksOnce(Plane):
+    """Breaks in the episode after its first; whoever is made after it does not."""
+
+    def __init__(self, how, mark):
+        super().__init__()
+        self.how, self.mark, self.broken, self.resets, self.last = how, mark, False, 0, None
+
+    def reset(self, seed):
+        self.resets += 1
+        if self.resets > 1 and not self.mark.exists():
+            self.mark.touch()
+            self.broken = True
+        return super().reset(seed)
+
+    def _draw(self, camera):
+        if self.broken and self.how == "raise":
+            raise RuntimeError("EGL_CONTEXT_LOST")
+        if self.broken and self.how in ("die", "hang"):
+            os.kill(os.getpid(), {"die": signal.SIGKILL, "hang": signal.SIGSTOP}[self.how])
+        if self.broken and camera == "top":
+            return self.last
+        picture = super()._draw(camera)
+        self.last = picture if camera == "top" else self.last
+        return picture
 
 
 def test_good_rendering_passes_the_guard():
     scene = Plane()
     for seed in range(30):
         assert picture_faults(rollout(scene, Wander() if seed % 2 else Reach(), seed=seed, horizon=24)) == []
+
+
+# -- what it will cost -------------------------------------------------------------------------------------------------
+
+
+def test_the_cost_is_told_when_it_is_known(tmp_path):
+    told = []
+    build(tmp_path / "few", tell=told.append)
+    assert told == []  # over before anybody has read it
+    build(tmp_path / "many", episodes=12, tell=told.append)
+    (line,) = told
+    assert re.fullmatch(
+        r"estimate: [\d.]+ s and [\d.]+ kB an episode; the other 4 take \d+ s with 1 worker and [\d.]+ kB "
+        r"of [\d.]+ [GT]B that are free",
+        line,
+    )
+
+
+def test_a_disk_that_is_too_small_is_told_before_it_is_full(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=100_000))
+    with pytest.raises(UserError, match=r"92 episodes more take about [\d.]+ MB, and 100\.0 kB are free at"):
+        build(tmp_path / "out", episodes=100)
+    assert len(list((tmp_path / "out").rglob("*.tar"))) == 2

@@ -1,7 +1,6 @@
 """Killed anywhere, or out of disk, and started again: the bytes of an undisturbed run."""
 
 import os
-import random
 import resource
 import signal
 import subprocess
@@ -79,40 +78,6 @@ class Countdown:
         return self.change(*args, **options)
 
 
-SCRIPT = """
-import functools, sys
-from tests.plane import Plane, build
-if __name__ == "__main__":
-    build(sys.argv[1], scene=functools.partial(Plane, pause=0.02), episodes=24, per_shard=4, workers=2)
-"""
-
-
-@pytest.mark.parametrize("group", [True, False], ids=["group", "parent"])
-def test_two_workers_killed_at_random_moments(group, tmp_path):
-    """SIGKILL to everybody, or to the parent alone: what is there grows, and ends as if nothing had happened."""
-    rng, out = random.Random(group), tmp_path / "out"
-    build(tmp_path / "whole", episodes=24, per_shard=4)
-    (tmp_path / "script.py").write_text(SCRIPT)
-    command, env = [sys.executable, tmp_path / "script.py", out], {**os.environ, "PYTHONPATH": str(ROOT)}
-    for _ in range(2):
-        process = subprocess.Popen(command, env=env, start_new_session=True, stderr=subprocess.DEVNULL)
-        wait_for_progress(process, out, changes=rng.randint(5, 11))
-        time.sleep(rng.random() * 0.05)
-        os.killpg(process.pid, signal.SIGKILL) if group else process.kill()
-        process.wait()
-    assert not (out / "manifest.json").exists()
-    assert build(out, episodes=24, per_shard=4, workers=2).made < 24
-    assert files(out) == files(tmp_path / "whole")
-
-
-def wait_for_progress(process: subprocess.Popen, out: Path, *, changes: int) -> None:
-    """Until so many files more (or other) than now stand there."""
-    seen, until = set(out.rglob("*")), time.monotonic() + 30
-    while len(set(out.rglob("*")) - seen) < changes and process.poll() is None:
-        assert time.monotonic() < until, "no progress"
-        time.sleep(0.005)
-
-
 def test_leftovers_and_torn_parts_are_cleared(reference, tmp_path):
     assert not finished_alive(tmp_path, die_at=12)
     part = max((tmp_path / ".parts").glob("*.part"))
@@ -123,12 +88,32 @@ def test_leftovers_and_torn_parts_are_cleared(reference, tmp_path):
     assert files(tmp_path) == files(reference)
 
 
-def test_a_damaged_shard_is_not_built_upon(reference, tmp_path):
+def test_a_damaged_shard_is_not_built_upon(tmp_path):
+    assert not finished_alive(tmp_path, die_at=20)
+    os.truncate(tmp_path / "episodes-000000.tar", 5000)
+    with pytest.raises(UserError, match=r"episodes-000000\.tar is damaged: it has 5000 bytes of \d+; remove it"):
+        build(tmp_path)
+
+
+def test_a_damaged_record_is_told_with_what_mends_it(reference, tmp_path):
+    assert not finished_alive(tmp_path, die_at=20)
+    record = tmp_path / ".parts" / "episodes-000000.tar.json"
+    record.write_bytes(record.read_bytes()[:50])
+    with pytest.raises(
+        UserError, match=r"episodes-000000\.tar\.json is damaged \(.*\): remove its shard, and run again"
+    ):
+        build(tmp_path)
+    (tmp_path / "episodes-000000.tar").unlink()
+    build(tmp_path)
+    assert files(tmp_path) == files(reference)
+
+
+def test_a_shard_nobody_knows_of_is_not_built_upon(reference, tmp_path):
     folder = copy(reference, tmp_path / "out")
     (folder / "manifest.json").unlink()
-    os.truncate(folder / "episodes-000001.tar", 5000)
-    with pytest.raises(UserError, match=r"episodes-000001\.tar is damaged"):
+    with pytest.raises(UserError, match=r"episodes-000000\.tar is not of this run, or what \.parts knew of it is lost"):
         build(folder)
+    assert files(folder).keys() == files(reference).keys() - {"manifest.json"}
 
 
 def test_a_second_generator_is_refused(tmp_path):
@@ -205,7 +190,7 @@ from mmil.scenes.tabletop import Tabletop
 
 def tabletop(out, workers):
     scene = functools.partial(Tabletop, image_size=(48, 48))
-    numbers = {"episodes": 4, "episodes_per_shard": 2, "seed": 3, "horizon": 80}
+    numbers = {"episodes": 4, "episodes_per_shard": 2, "seed": 3, "horizon": 80, "patience": None}
     return generate(scene=scene, actor=Lift, out=pathlib.Path(out), workers=int(workers), **numbers)
 
 if __name__ == "__main__":
