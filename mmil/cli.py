@@ -21,6 +21,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     "generate": Verb("mmil.commands:generate", "--config YAML --out DIR", "make a data set from a scene and an expert"),
+    "teleop": Verb("mmil.commands:teleop", "--config YAML --out DIR", "demonstrate yourself"),
     "verify": Verb("mmil.commands:verify", "DIR", "check a data set: checksums, invariants, leaks, replay"),
     "inspect": Verb("mmil.commands:inspect", "DIR", "write a data set's card, card.html"),
     "convert": Verb(
