@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from mmil.contracts import Body, State
-from mmil.experts.classic.carry import Carry, shortest
+from mmil.experts.classic.carry import Carry
+from mmil.experts.classic.grasp import Yaws
+from mmil.experts.classic.rotations import shortest
 
 HANDLE = {"square nut": 0.060, "round nut": 0.067}  # [m], along the nut's x axis: where its handle is taken
 CLEAR = 0.035  # [m], over the peg's top
@@ -25,7 +27,7 @@ class NutAssembly(Carry):
         point[2] = max(point[2], state.table_height + 0.012)
         return point
 
-    def yaws(self, body: Body, state: State) -> list[tuple[float, float]]:
+    def yaws(self, body: Body, state: State) -> Yaws:
         return [(body.yaw + np.pi / 2, 0.0)]
 
     def place(self, body: Body, state: State) -> np.ndarray:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from mmil.contracts import Body, State, Thing
-from mmil.experts.classic.carry import Carry, axes
+from mmil.experts.classic.carry import Carry
+from mmil.experts.classic.grasp import Yaws
 from mmil.experts.classic.reach import Reach
+from mmil.experts.classic.rotations import axes
 
 OVER = 0.19  # [m], over the bins' floors: the lower side of what is carried, clear of walls and of what stands there
 UPPER = 0.03  # [m], under the top of a tall thing: where it is taken
@@ -15,22 +17,29 @@ PALM = 0.09  # [m], over the floor: lower the hand would meet the walls
 LYING = 0.7  # of a standing thing's axis that points up: with less it lies
 CORNERS = 1.0  # [rad], what taking it by its corners is worse than turning
 WIDEST = 0.034  # [m], half width of what fits between the pads
-BASE = np.array([-0.5, -0.1])  # [m], world: where the arm stands
+BASE = (-0.5, -0.1)  # [m], world: where the arm stands
 REACH, NEARER = 0.78, 0.05  # [m], from there: so far it comes with ease; at most so much nearer a thing may be put
-WALLS = 0.012  # [m], of the compartment
+INSIDE = 0.012  # [m], from a compartment's edge
+# [m], world x and y of the middles and half sizes of the walls around the bin that things are taken from
+WALLS = (
+    ((-0.10, -0.25), (0.01, 0.26)),
+    ((0.30, -0.25), (0.01, 0.26)),
+    ((0.10, -0.50), (0.21, 0.01)),
+    ((0.10, 0.00), (0.21, 0.01)),
+)
 
 
-UPRIGHT = np.array([0.0, 0.0, 0.0, 1.0])
-WALLS_AT = (((-0.10, -0.25), (0.01, 0.26)), ((0.30, -0.25), (0.01, 0.26)), ((0.1, -0.50), (0.21, 0.01)), ((0.1, 0.0), (0.21, 0.01)))
+def _wall(middle: tuple[float, float], half_size: tuple[float, float]) -> Body:
+    upright = np.array([0.0, 0.0, 0.0, 1.0])
+    return Body(Thing("wall"), np.array([*middle, 0.85]), upright, np.array([*half_size, 0.05]), held=False)
 
 
 class PickPlace(Carry):
     """Groceries into their compartment."""
 
-    walls = [Body(Thing("wall"), np.array([*at, 0.85]), UPRIGHT, np.array([*half, 0.05]), held=False) for at, half in WALLS_AT]
-
-    near, funnel, down = 0.03, 0.02, 0.025
-    reach = Reach((-0.5, -0.1))
+    reach = Reach(BASE)
+    walls = tuple(_wall(*wall) for wall in WALLS)
+    near, down, funnel = 0.03, 0.025, 0.02
 
     def point(self, body: Body, state: State) -> np.ndarray:
         """In its upper part where it stands, also askew; in its middle where it lies."""
@@ -39,7 +48,7 @@ class PickPlace(Carry):
             return body.position
         return body.position + np.sign(up[2]) * max(0.6 * half, half - UPPER) * up
 
-    def yaws(self, body: Body, state: State) -> list[tuple[float, float]]:
+    def yaws(self, body: Body, state: State) -> Yaws:
         """Across its flat sides, or where it is small any way; across itself where it lies."""
         half, around = body.half_size[:2], np.linspace(0.0, np.pi, 8, endpoint=False)
         up = axes(body)[:, 2]
@@ -54,16 +63,17 @@ class PickPlace(Carry):
     def place(self, body: Body, state: State) -> np.ndarray:
         middle, below = self._bin(state).position[:2], float(state.eef_position[2] - body.position[2])
         height = max(body.half_size[2] + DROP, PALM - below)
-        away = float(np.linalg.norm(middle - BASE))
-        nearer = np.clip(away - REACH, 0.0, NEARER) / away * (BASE - middle)
-        return np.array([*(middle + nearer), state.table_height + height])
+        away = middle - np.array(BASE)
+        far = float(np.linalg.norm(away))
+        nearer = np.clip(far - REACH, 0.0, NEARER) * away / far
+        return np.array([*(middle - nearer), state.table_height + height])
 
     def travel(self, body: Body, state: State) -> float:
         return state.table_height + OVER + float(body.half_size[2])
 
     def arrived(self, body: Body, state: State) -> bool:
         bin_ = self._bin(state)
-        inside = np.abs(body.position - bin_.position)[:2] < bin_.half_size[:2] - WALLS
+        inside = np.abs(body.position - bin_.position)[:2] < bin_.half_size[:2] - INSIDE
         return bool(inside.all() and body.position[2] < state.table_height + 0.16)
 
     @staticmethod

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmil.contracts import State
+from mmil.experts.classic.rotations import between
 from mmil.experts.motion import METRES, RADIANS
 
 EASY, FAR = 0.66, 0.80  # [m], from the arm's base: up to there the hand is upright; from there on it leans
 LEAN = 0.35  # [rad], outward: the wrist stays nearer, so that the elbow does not lock
+FIRM = 3.0  # where the arm is stretched, its controller gives way to a small error
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,12 @@ class Reach:
         away = state.eef_position[:2] - np.array(self.base)
         far = float(np.linalg.norm(away))
         lean = LEAN * np.clip((far - EASY) / (FAR - EASY), 0.0, 1.0)
-        pointing = np.array([*(np.sin(lean) * away / far), -np.cos(lean)])
-        turn = shortest_turn(state.eef_rotation[:, 2], pointing)
+        turn = between(state.eef_rotation[:, 2], np.array([*(np.sin(lean) * away / far), -np.cos(lean)]))
         turn[2] += yaw or 0.0
-        action = np.concatenate([offset / METRES, turn / RADIANS])
-        return np.append(np.clip(action, -1.0, 1.0), gripper).astype(np.float32)
+        return toward(FIRM * offset, turn, gripper=gripper)
 
 
-def shortest_turn(now: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """(3,) rotation vector [rad] from one direction to the other."""
-    axis = np.cross(now, wanted)
-    sine, cosine = float(np.linalg.norm(axis)), float(now @ wanted)
-    return axis * (np.arctan2(sine, cosine) / sine if sine > 1e-9 else 0.0)
+def toward(offset: np.ndarray, turn: np.ndarray, *, gripper: float) -> np.ndarray:
+    """float32 (7,): an offset [m] and a rotation vector [rad] as an action."""
+    action = np.concatenate([offset / METRES, turn / RADIANS])
+    return np.append(np.clip(action, -1.0, 1.0), gripper).astype(np.float32)

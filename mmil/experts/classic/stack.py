@@ -6,6 +6,7 @@ import numpy as np
 
 from mmil.contracts import Body, State
 from mmil.experts.classic.carry import Carry
+from mmil.experts.classic.grasp import Yaws
 
 CLEAR = 0.05  # [m], over the lower cube: how high the upper one is carried
 GAP = 0.002  # [m], between the two: it is let go
@@ -19,12 +20,12 @@ class Stack(Carry):
     def point(self, body: Body, state: State) -> np.ndarray:
         return body.position
 
-    def yaws(self, body: Body, state: State) -> list[tuple[float, float]]:
+    def yaws(self, body: Body, state: State) -> Yaws:
         return [(body.yaw, 0.0), (body.yaw + np.pi / 2, 0.0)]
 
     def place(self, body: Body, state: State) -> np.ndarray:
         lower = self._lower(state)
-        return lower.position + [0.0, 0.0, lower.half_size[2] + body.half_size[2] + GAP]
+        return lower.position + np.array([0.0, 0.0, lower.half_size[2] + body.half_size[2] + GAP])
 
     def travel(self, body: Body, state: State) -> float:
         return float(self._lower(state).position[2]) + 2 * body.half_size[2] + CLEAR

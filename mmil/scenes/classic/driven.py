@@ -1,4 +1,4 @@
-"""Any of robosuite's own tasks with a Panda: quick control, wrench readings, placements from a seed, and no renderer."""
+"""Any of robosuite's tasks with a Panda: quick control, wrench readings, placements from a seed, and no renderer."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class World(Driven, Task):
 
 
 class PickPlace(Classic):
-    """Milk, bread, cereal and a can in a bin; one of them has to lie in its own compartment of the other bin, let go."""
+    """Milk, bread, cereal and a can in a bin; one of them has to come into its own compartment of the other bin."""
 
     name, world, horizon = "robosuite_pick_place", World, 250
     view = View(look_at=(0.05, 0.0, 0.87), distance=1.5)

@@ -58,7 +58,8 @@ class Classic(Scene):
         self._renderer = Renderer(self._model, self._data, height=height, width=width, rendering=rendering)
         self._robot = Panda(self._world, {name: NAMES[name] for name in cameras})
         self._cameras = Cameras(self._model, {name: self._model.camera(NAMES[name]).id for name in NAMES})
-        self._moment, self._draws = 0, {}
+        self._moment = 0
+        self._draws: dict[str, Any] = {}
         self._goal, self._tare, self._command = NO_GOAL, np.zeros(6), -1.0
         self.spec = Spec(
             scene=self.name,
@@ -228,7 +229,7 @@ class Classic(Scene):
             force=robot.force(self._world.wrench - self._tare),
         )
 
-    def _body(self, thing: Thing, name: str, half_size: Sequence[float], **about: Any) -> Body:
+    def _body(self, thing: Thing, name: str, half_size: Sequence[float] | np.ndarray, **about: Any) -> Body:
         """A body of the model as the contracts have it; held where both fingers touch one of its geoms."""
         number = self._model.body(name).id
         w, x, y, z = self._data.xquat[number]
