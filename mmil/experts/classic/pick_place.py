@@ -56,9 +56,8 @@ class PickPlace(Carry):
             return [(float(np.arctan2(up[1], up[0])) + np.pi / 2, 0.0)]
         if not body.symmetry:
             return [(body.yaw + turn, 0.0) for turn in around]
-        flat = [(body.yaw, 0.0)] * (half[0] < WIDEST) + [(body.yaw + np.pi / 2, 0.0)] * (half[1] < WIDEST)
-        small = np.linalg.norm(half) < WIDEST
-        return flat + [(body.yaw + turn, CORNERS) for turn in around if small]
+        flat = [(body.yaw + turn, 0.0) for turn, width in ((0.0, half[0]), (np.pi / 2, half[1])) if width < WIDEST]
+        return flat + [(body.yaw + turn, CORNERS) for turn in around if np.linalg.norm(half) < WIDEST]
 
     def place(self, body: Body, state: State) -> np.ndarray:
         middle, below = self._bin(state).position[:2], float(state.eef_position[2] - body.position[2])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import mujoco
 import numpy as np
@@ -18,9 +17,7 @@ from mmil.scenes.world import CONTROL_HZ, CONTROLLER, READINGS
 class Driven(ManipulationEnv):
     """To be mixed in before a task: class LiftWorld(Driven, robosuite…Lift)."""
 
-    def __init__(
-        self, *, processors: Sequence[Callable[[str], str]] = (), stock_control: bool = False, **task: Any
-    ) -> None:
+    def __init__(self, *, processors: Sequence[Callable[[str], str]] = (), stock_control: bool = False) -> None:
         self._processors, self._stock_control = tuple(processors), stock_control
         self.wrench = np.zeros((READINGS, 6))
         super().__init__(
@@ -34,7 +31,6 @@ class Driven(ManipulationEnv):
             ignore_done=True,
             hard_reset=False,
             seed=0,  # of the model, which some tasks draw; episodes have their own
-            **task,
         )
 
     def edit_model_xml(self, xml_str: str) -> str:

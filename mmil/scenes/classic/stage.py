@@ -32,7 +32,6 @@ class Classic(Scene):
 
     name: str
     world: type[Driven]
-    task: Mapping[str, Any] = {}  # options of the robosuite task
     view: View
     horizon: int
     axes = len(ACTION)  # that the robot takes: a hand without fingers has one less
@@ -52,7 +51,7 @@ class Classic(Scene):
             raise UserError(f"no camera {', '.join(unknown) or '(none given)'}; there are {', '.join(NAMES)}")
         self._horizon, self._band = horizon or self.horizon, camera_band
         processors = (simplify_visuals,) if rendering == "fast" else ()
-        self._world = self.world(processors=processors, stock_control=stock_control, **self.task)
+        self._world = self.world(processors=processors, stock_control=stock_control)
         self._model, self._data = self._world.sim.model._model, self._world.sim.data._data
         height, width = image_size
         self._renderer = Renderer(self._model, self._data, height=height, width=width, rendering=rendering)
