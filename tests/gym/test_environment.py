@@ -1,5 +1,6 @@
 """Scenes as Gymnasium environments: Gymnasium's own checks, and the same episodes as everywhere else."""
 
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from mmil.contracts import Goal, UserError
+from mmil.contracts import Goal, Scene, UserError
+from mmil.gym import ENVIRONMENT
+from mmil.gym import SCENES as IDS
 from mmil.gym.sentence import Sentence
 from mmil.language.bank import SPLITS
 from mmil.language.grammar import Grammar
@@ -128,6 +131,12 @@ def test_it_is_found_by_every_way_that_is_told():
         "import sys, mmil.gym; sys.exit('mujoco' in sys.modules)",
     ):
         assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0, code
+
+
+def test_every_id_names_a_scene():
+    for name, scene in IDS.items():
+        assert gymnasium.spec(name).entry_point == ENVIRONMENT
+        assert scene is None or issubclass(pkgutil.resolve_name(scene), Scene), name
 
 
 def test_pictures_of_two_environments_are_not_mixed_and_both_can_be_freed(make):
