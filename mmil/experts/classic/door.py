@@ -7,7 +7,7 @@ import numpy as np
 from mmil.contracts import Actor, Body, Observation, State, Thing
 from mmil.experts.classic.grasp import EMPTY
 from mmil.experts.classic.reach import toward
-from mmil.experts.classic.rotations import about, axes, rotation_vector
+from mmil.experts.classic.rotations import about, rotation_vector
 from mmil.experts.motion import CLOSED, OPEN
 
 HANDLE = Thing("handle")
@@ -29,7 +29,7 @@ class Door(Actor):
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
         assert state is not None, "an expert reads privileged state"
         door, handle = state.body(state.goal.object), state.body(HANDLE)
-        towards_us = -axes(door)[:, 1]
+        towards_us = -door.rotation[:, 1]
         wanted = _hand(handle, towards_us)
         offset = handle.position - state.eef_position
         depth = float(offset @ towards_us)
@@ -45,7 +45,7 @@ class Door(Actor):
 
     @staticmethod
     def _turn(state: State, handle: Body, wanted: np.ndarray, towards_us: np.ndarray) -> np.ndarray:
-        lever = axes(handle)
+        lever = handle.rotation
         further = about(lever[:, 1], float(np.clip(FULL - handle.value, -AHEAD, AHEAD)))
         arm = lever @ SITE
         offset = handle.position - arm + further @ arm - state.eef_position
@@ -56,7 +56,7 @@ class Door(Actor):
 
 def _hand(handle: Body, towards_us: np.ndarray) -> np.ndarray:
     """(3, 3): the hand points at the door, and its pads close over the lever from above and below."""
-    pads = -axes(handle)[:, 2]
+    pads = -handle.rotation[:, 2]
     return np.stack([pads, np.cross(-towards_us, pads), -towards_us], axis=1)
 
 

@@ -8,7 +8,6 @@ from mmil.contracts import Body, State, Thing
 from mmil.experts.classic.carry import Carry
 from mmil.experts.classic.grasp import Yaws
 from mmil.experts.classic.reach import Reach
-from mmil.experts.classic.rotations import axes
 
 OVER = 0.19  # [m], over the bins' floors: the lower side of what is carried, clear of walls and of what stands there
 UPPER = 0.03  # [m], under the top of a tall thing: where it is taken
@@ -43,7 +42,7 @@ class PickPlace(Carry):
 
     def point(self, body: Body, state: State) -> np.ndarray:
         """In its upper part where it stands, also askew; in its middle where it lies."""
-        up, half = axes(body)[:, 2], body.half_size[2]
+        up, half = body.rotation[:, 2], body.half_size[2]
         if abs(up[2]) < LYING:
             return body.position
         return body.position + np.sign(up[2]) * max(0.6 * half, half - UPPER) * up
@@ -51,7 +50,7 @@ class PickPlace(Carry):
     def yaws(self, body: Body, state: State) -> Yaws:
         """Across its flat sides, or where it is small any way; across itself where it lies."""
         half, around = body.half_size[:2], np.linspace(0.0, np.pi, 8, endpoint=False)
-        up = axes(body)[:, 2]
+        up = body.rotation[:, 2]
         if abs(up[2]) < LYING:
             return [(float(np.arctan2(up[1], up[0])) + np.pi / 2, 0.0)]
         if not body.symmetry:

@@ -4,20 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmil.contracts import Body
-
-
-def axes(body: Body) -> np.ndarray:
-    """(3, 3), world from body."""
-    x, y, z, w = body.quaternion
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
 
 def between(now: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """(3,) rotation vector [rad], the shortest from one unit vector to the other."""

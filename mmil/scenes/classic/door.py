@@ -27,8 +27,8 @@ class Door(Classic):
     def _bodies(self) -> tuple[Body, ...]:
         door, data = self._world.door, self._data
         hinge, latch = (float(data.joint(joint).qpos[0]) for joint in door.joints)
-        panel = self._body(DOOR, door.door_body, (0.22, 0.02, 0.29), value=hinge)
-        handle = self._body(HANDLE, door.latch_body, (0.075, 0.015, 0.02), value=latch)
+        panel = self._body(DOOR, door.door_body, (0.22, 0.02, 0.29), fixed=True, value=hinge)
+        handle = self._body(HANDLE, door.latch_body, (0.075, 0.015, 0.02), fixed=True, value=latch)
         handle.position[:] = data.site_xpos[self._world.door_handle_site_id]
         return panel, handle
 

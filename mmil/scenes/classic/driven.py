@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-import mujoco
 import numpy as np
 from robosuite.controllers import load_composite_controller_config
 from robosuite.environments.manipulation.manipulation_env import ManipulationEnv
+from robosuite.utils.errors import RandomizationError
 
+from mmil.contracts import Infeasible
 from mmil.scenes.control import ArmControl
-from mmil.scenes.world import CONTROL_HZ, CONTROLLER, READINGS
+from mmil.scenes.world import CONTROL_HZ, CONTROLLER, READINGS, TabletopWorld
 
 
 class Driven(ManipulationEnv):
@@ -19,7 +20,7 @@ class Driven(ManipulationEnv):
 
     def __init__(self, *, processors: Sequence[Callable[[str], str]] = (), stock_control: bool = False) -> None:
         self._processors, self._stock_control = tuple(processors), stock_control
-        self.wrench = np.zeros((READINGS, 6))
+        self.wrench, self.contact = np.zeros((READINGS, 6)), 0.0
         super().__init__(
             robots="Panda",
             controller_configs=load_composite_controller_config(controller=str(CONTROLLER)),
@@ -44,10 +45,13 @@ class Driven(ManipulationEnv):
 
     def _setup_references(self) -> None:
         super()._setup_references()
-        sensors, model = self.robots[0].gripper["right"].important_sensors, self.sim.model
+        gripper, model = self.robots[0].gripper["right"], self.sim.model
         self._force, self._torque = (
-            model.sensor_adr[model.sensor_name2id(sensors[name])] for name in ("force_ee", "torque_ee")
+            model.sensor_adr[model.sensor_name2id(gripper.important_sensors[name])]
+            for name in ("force_ee", "torque_ee")
         )
+        names = [model.geom_id2name(geom) or "" for geom in range(model.ngeom)]
+        self.hand = np.array([name.startswith(gripper.naming_prefix) for name in names])  # (geoms,), or held by it
         self._substeps = round(self.control_timestep / self.model_timestep)
 
     def _reset_internal(self) -> None:
@@ -58,25 +62,10 @@ class Driven(ManipulationEnv):
         """Reset with what robosuite draws (placements, the arm's pose) drawn from `rng`."""
         # its samplers share one generator with it: the state is exchanged, not the object
         self.rng.bit_generator.state = rng.bit_generator.state
-        self.reset()
+        try:
+            self.reset()
+        except RandomizationError as error:
+            raise Infeasible(f"robosuite finds no placement: {error}") from None
 
-    def advance(self, action: np.ndarray) -> None:
-        """One control step: robosuite takes the action and drives the first substep, ArmControl the others."""
-        model, data = self.sim.model._model, self.sim.data._data
-        every = self._substeps // READINGS
-        for substep in range(1, self._substeps + 1):
-            mujoco.mj_step1(model, data)
-            if substep == 1 or self._stock_control:
-                self._pre_action(action, policy_step=substep == 1)
-            else:
-                self._control.apply()
-            if substep % every == 0:  # what step1 measured, before the substep moves on
-                row = self.wrench[substep // every - 1]
-                row[:3] = data.sensordata[self._force : self._force + 3]
-                row[3:] = data.sensordata[self._torque : self._torque + 3]
-            mujoco.mj_step2(model, data)
-        # what is seen and told is the state that is stored, not the one a substep before
-        mujoco.mj_kinematics(model, data)
-        mujoco.mj_camlight(model, data)
-        self.timestep += 1
-        self.cur_time += self.control_timestep
+    advance = TabletopWorld.advance  # one way to drive for all scenes
+    _net_contact = TabletopWorld._net_contact

@@ -32,7 +32,9 @@ class NutAssembly(Classic):
     def _bodies(self) -> tuple[Body, ...]:
         names = (*(nut.root_body for nut in self._world.nuts), "peg1", "peg2")
         about = zip((*NUTS, *PEGS), names, (*NUT, *PEG), SYMMETRY * 2, strict=True)
-        return tuple(self._body(thing, name, half, symmetry=turn) for thing, name, half, turn in about)
+        return tuple(
+            self._body(thing, name, half, symmetry=turn, fixed=thing in PEGS) for thing, name, half, turn in about
+        )
 
     def _reached(self, goal: Goal) -> bool:
         self._world._check_success()  # it writes down which of them are on their pegs

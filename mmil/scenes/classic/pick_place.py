@@ -34,7 +34,7 @@ class PickPlace(Classic):
         asked = THINGS.index(self._goal.object) if self._goal.object in THINGS else 0
         half = np.array([*self._world.bin_size[:2] / 4, 0.05])
         middle = self._world.target_bin_placements[asked] + [0.0, 0.0, half[2]]
-        return (*things, Body(BIN, middle, UPRIGHT, half, held=False))
+        return (*things, Body(BIN, middle, UPRIGHT, half, held=False, fixed=True))
 
     def _reached(self, goal: Goal) -> bool:
         self._world._check_success()  # it writes down which of them are where they belong

@@ -22,7 +22,7 @@ class Stack(Classic):
 
     name, world, horizon = "robosuite_stack", World, 200
     view = View(look_at=(0.0, 0.0, 0.87), distance=0.78)
-    goals = (Goal("stack", UPPER, target=LOWER, relation="on"),)
+    goals = (Goal("stack", UPPER, target=LOWER),)
     table_height = 0.8
 
     def _bodies(self) -> tuple[Body, ...]:

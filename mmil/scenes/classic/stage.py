@@ -15,8 +15,9 @@ import numpy as np
 from mmil.contracts import BODY_POSES, Body, Goal, Observation, Outcome, Scene, Spec, State, Step, Thing, UserError
 from mmil.scenes.classic.driven import Driven
 from mmil.scenes.classic.panda import Panda
-from mmil.scenes.classic.views import NAMES, Cameras, View, draw_views
-from mmil.scenes.randomize import Band
+from mmil.scenes.classic.views import NAMES, Cameras, View
+from mmil.scenes.manner import Course
+from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
 from mmil.scenes.tabletop import ACTION, CAMERA, CONVENTIONS, NO_GOAL, SETTLE_STEPS, SIGNALS
 from mmil.scenes.visuals import simplify_visuals
@@ -28,7 +29,10 @@ EMPTY = 0.01  # [m], narrower than anything: a closed hand that holds nothing
 
 
 class Classic(Scene):
-    """A task of robosuite with its own placements and its own check of success, told in sentences."""
+    """A task of robosuite with its own placements and its own check of success, told in sentences.
+
+    randomisation: of which the cameras are drawn.
+    """
 
     name: str
     world: type[Driven]
@@ -44,12 +48,12 @@ class Classic(Scene):
         horizon: int | None = None,
         rendering: Rendering = "fast",
         stock_control: bool = False,
-        camera_band: Band = "train",
+        randomisation: Randomisation | None = None,
     ) -> None:
         unknown = sorted(set(cameras) - set(NAMES))
         if unknown or not cameras:
             raise UserError(f"no camera {', '.join(unknown) or '(none given)'}; there are {', '.join(NAMES)}")
-        self._horizon, self._band = horizon or self.horizon, camera_band
+        self._horizon, self._randomisation = horizon or self.horizon, randomisation or Randomisation()
         processors = (simplify_visuals,) if rendering == "fast" else ()
         self._world = self.world(processors=processors, stock_control=stock_control)
         self._model, self._data = self._world.sim.model._model, self._world.sim.data._data
@@ -93,11 +97,15 @@ class Classic(Scene):
     def draws(self) -> Mapping[str, Any]:
         return self._draws
 
+    @property
+    def measures(self) -> Mapping[str, float]:
+        return self._course.measures
+
     def reset(self, seed: int) -> Step:
         """Draw a new placement, views and a goal from `seed` alone."""
         children = np.random.SeedSequence(seed).spawn(len(STREAMS))
         rng = {name: np.random.default_rng(child) for name, child in zip(STREAMS, children, strict=True)}
-        views = json.loads(json.dumps(draw_views(rng["cameras"], self.view, self._band)))
+        views = json.loads(json.dumps(self.view.draw(rng["cameras"], self._randomisation)))
         self._cameras.apply(views)
         self._world.place(rng["placement"])
         self._goal, self._instruction, self._elapsed = NO_GOAL, "", 0
@@ -126,6 +134,7 @@ class Classic(Scene):
         self._elapsed += 1
         self._moment += 1
         state = self._state()
+        self._course.add(state)
         return self._result(state, outcome=self._outcome(state))
 
     def simulator_state(self) -> np.ndarray:
@@ -184,7 +193,9 @@ class Classic(Scene):
     def _begin(self) -> Step:
         self._was_held = self._closed_on_nothing = False
         self._already = {goal for goal in self.goals if self._reached(goal)}
-        return self._result(self._state(), outcome=None)
+        state = self._state()
+        self._course = Course(state)
+        return self._result(state, outcome=None)
 
     def _outcome(self, state: State) -> Outcome | None:
         held = state.body(self._goal.object).held
@@ -226,6 +237,7 @@ class Classic(Scene):
             gripper_command=self._command,
             table_height=self.table_height,
             force=robot.force(self._world.wrench - self._tare),
+            contact=self._world.contact,
         )
 
     def _body(self, thing: Thing, name: str, half_size: Sequence[float] | np.ndarray, **about: Any) -> Body:
@@ -233,7 +245,9 @@ class Classic(Scene):
         number = self._model.body(name).id
         w, x, y, z = self._data.xquat[number]
         first = self._model.body_geomadr[number]
-        fingers = self._robot.touching(range(first, first + self._model.body_geomnum[number]))
+        geoms = range(first, first + self._model.body_geomnum[number])
+        fingers = self._robot.touching(geoms)
+        self._world.hand[list(geoms)] = fingers == 2
         return Body(
             thing=thing,
             position=self._data.xpos[number].copy(),

@@ -1,4 +1,4 @@
-"""Where the cameras of robosuite's tasks stand: drawn around a nominal view of each task, as tabletop's are."""
+"""Where the cameras of robosuite's tasks stand: drawn as tabletop's are, around a view of each task's own."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from mmil.scenes.cameras import LOOK_AT, draw_standing, draw_wrist
 from mmil.scenes.dressing import wrist_mount
-from mmil.scenes.randomize import HELD_OUT_REACH, WRIST_FOVY, Band, orbit
+from mmil.scenes.randomize import Randomisation
 
 NAMES = {"front": "agentview", "wrist": "robot0_eye_in_hand"}  # ours → robosuite's
-# half widths: azimuth, elevation, roll and field of view [deg], distance [m], look-at point [m]
-FRONT = np.array([14.0, 5.0, 2.0, 3.0, 0.06, 0.025, 0.025, 0.025])
-WRIST = np.array([0.006] * 3 + [2.5] * 3 + [3.0])  # offset [m], tilt and field of view [deg]
 
 
 @dataclass(frozen=True)
@@ -28,31 +26,14 @@ class View:
     elevation: float = 38.0  # [deg]
     fovy: float = 43.0  # [deg]
 
-
-def draw_views(rng: np.random.Generator, view: View, band: Band) -> dict[str, Any]:
-    """Poses and fields of view of both cameras, as JSON values."""
-    azimuth, elevation, roll, fovy, distance, *shift = FRONT * _units(rng, 8, band)
-    target = np.array(view.look_at) + shift
-    angles = {"azimuth": view.azimuth + azimuth, "elevation": view.elevation + elevation, "roll": roll}
-    position, quaternion = orbit(target, **angles, distance=view.distance + distance)
-    units = WRIST * _units(rng, 7, band)
-    return {
-        "front": {
-            "band": band,
-            "position": position.tolist(),
-            "quaternion_wxyz": quaternion.tolist(),
-            "fovy": view.fovy + fovy,
-            "look_at": target.tolist(),
-            "distance": view.distance + distance,
-            **{name: float(value) for name, value in angles.items()},
-        },
-        "wrist": {
-            "band": band,
-            "offset": units[:3].tolist(),
-            "tilt": units[3:6].tolist(),
-            "fovy": WRIST_FOVY + units[6],
-        },
-    }
+    def draw(self, rng: np.random.Generator, randomisation: Randomisation) -> dict[str, Any]:
+        """Poses and fields of view of both cameras, as JSON values."""
+        nominal = {name: getattr(self, name) for name in ("azimuth", "elevation", "distance", "fovy")}
+        about = {"band": randomisation.cameras}
+        front = draw_standing(rng, randomisation.bands, **about, nominal=nominal)
+        for name in ("position", "look_at"):  # it was turned to the middle of another table
+            front[name] = (np.array(front[name]) - LOOK_AT + self.look_at).tolist()
+        return {"front": front, "wrist": draw_wrist(rng, randomisation.bands, **about)}
 
 
 class Cameras:
@@ -72,11 +53,3 @@ class Cameras:
         model.cam_pos[wrist] = position + draws["wrist"]["offset"]
         mujoco.mju_mulQuat(model.cam_quat[wrist], quaternion, turned)
         model.cam_fovy[front], model.cam_fovy[wrist] = draws["front"]["fovy"], draws["wrist"]["fovy"]
-
-
-def _units(rng: np.random.Generator, count: int, band: Band) -> np.ndarray:
-    # drawn whatever the band, so that the band changes the camera and nothing after it
-    u, sign = rng.uniform(0, 1, count), rng.choice([-1.0, 1.0], count)
-    if band == "held_out":
-        return sign * (1 + (HELD_OUT_REACH - 1) * (1 - u))
-    return sign * u * (band == "train")

@@ -38,7 +38,7 @@ class Wipe(Classic):
         middle = left.mean(axis=0) if len(left) else self._places.mean(axis=0)
         half = np.append(np.ptp(self._places, axis=0)[:2] / 2, 0.001)
         share = float(self._memory().mean())
-        return (Body(DIRT, middle, UPRIGHT, half, held=False, value=share, points=left.reshape(-1, 3)),)
+        return (Body(DIRT, middle, UPRIGHT, half, held=False, fixed=True, value=share, points=left.reshape(-1, 3)),)
 
     def _reached(self, goal: Goal) -> bool:
         return bool(self._world._check_success())
