@@ -13,7 +13,7 @@ from data_tools.folder import claim, finish
 from data_tools.generate import Keep, Speaker, load_grammar
 from data_tools.guard import picture_faults
 from data_tools.window import Window
-from mmil.contracts import Episode, Goal, Scene, UserError
+from mmil.contracts import Episode, Goal, Infeasible, Scene, UserError
 from mmil.experts.teleop import Handset, Person, Redo, Screen, Skip, Stop, Undo
 from mmil.progress import progress_bar
 from mmil.rollout import rollout
@@ -93,7 +93,7 @@ class _Session:
             episode = self._rollout(len(self.archive.rows))
         except Redo:
             return 0
-        except Skip:
+        except (Skip, Infeasible):
             self.layout += 1
             return 0
         except Undo:

@@ -17,7 +17,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from mmil.contracts import Goal, Outcome, Scene, Split, Step, UserError
+from mmil.contracts import Goal, Infeasible, Outcome, Scene, Split, Step, UserError
 from mmil.gym.sentence import LONGEST, Sentence
 from mmil.gym.spaces import action_space, observation_space
 from mmil.language.grammar import Grammar
@@ -25,6 +25,7 @@ from mmil.seeds import sentence_rng
 
 DECIDED: tuple[Outcome, ...] = ("success", "wrong_object", "wrong_manner")  # the others: the horizon ran out
 OPTIONS = ("goal", "instruction")
+TRIES = 100
 PROCESS = os.getpid()
 FORKED = (
     "a renderer does not survive a fork: make_vec(...) without a vectorization_mode spawns its processes, "
@@ -78,10 +79,8 @@ class Environment(gymnasium.Env[dict[str, Any], np.ndarray]):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         super().reset(seed=seed)
         asked = _asked(options)
-        self._seed = 2 * int(self.np_random.integers(2**62)) if seed is None else int(seed)
-        step = self.scene.reset(self._seed)
-        goal = asked.get("goal", step.state.goal)
-        if goal not in self.scene.goals:
+        goal = asked.get("goal", self._lay_out(seed).state.goal)
+        if goal.done(None) not in self.scene.goals:
             raise UserError(f"goal {goal} is not feasible here; there are: {', '.join(map(str, self.scene.goals))}")
         instruction = asked.get("instruction")
         if instruction is None:
@@ -105,6 +104,16 @@ class Environment(gymnasium.Env[dict[str, Any], np.ndarray]):
 
     def close(self) -> None:
         self._free()
+
+    def _lay_out(self, seed: int | None) -> Step:
+        """A seed whose draws make no scene is followed by those that come next."""
+        for _ in range(TRIES):
+            self._seed = 2 * int(self.np_random.integers(2**62)) if seed is None else int(seed)
+            try:
+                return self.scene.reset(self._seed)
+            except Infeasible as error:
+                seed, reason = None, error
+        raise UserError(f"no scene from {TRIES} seeds in a row, the last because: {reason}")
 
     def _observation(self) -> dict[str, Any]:
         seen = self.now.observation

@@ -12,7 +12,7 @@ from typing import Any
 from gymnasium.spaces import Text
 from gymnasium.vector.utils import read_from_shared_memory
 
-LONGEST = 256  # characters
+LONGEST = 320  # characters
 ALPHABET = frozenset(map(chr, [*range(0x20, 0x7F), *range(0xA0, 0x180), *range(0x2010, 0x2040)]))
 _read = read_from_shared_memory.dispatch(Text)
 

@@ -3,6 +3,7 @@
 import pkgutil
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import gymnasium
@@ -10,14 +11,13 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from mmil.contracts import Goal, Scene, UserError
+from mmil.contracts import Goal, Infeasible, Scene, UserError
 from mmil.gym import ENVIRONMENT
 from mmil.gym import SCENES as IDS
-from mmil.gym.sentence import Sentence
+from mmil.gym.sentence import LONGEST, Sentence
 from mmil.language.bank import SPLITS
 from mmil.language.grammar import Grammar
 from mmil.rollout import rollout
-from mmil.scenes.things import every_thing
 from mmil.seeds import sentence_rng
 from tests.plane import THINGS, Plane, Reach
 
@@ -86,13 +86,13 @@ def test_reset_takes_a_goal_and_an_instruction(make):
     env = make()
     goal = Goal("lift", THINGS[2])
     seen, info = env.reset(seed=1, options={"goal": goal})
-    assert info["goal"] == goal and seen["instruction"] in Grammar.load().sentences(goal, "train")
+    assert info["goal"] == goal and Grammar.load().says(seen["instruction"], goal, "train")
     seen, info = env.reset(seed=1, options={"goal": goal.to_json(), "instruction": "the blue one, s’il te plaît"})
     assert (info["goal"], seen["instruction"]) == (goal, "the blue one, s’il te plaît")
     for options, part in [
         ({"goals": goal}, "no option goals; reset knows goal, instruction"),
-        ({"goal": Goal("lift", THINGS[2], manner="slowly")}, "not feasible here; there are: lift red cube"),
-        ({"instruction": "x" * 300}, "up to 256 letters"),
+        ({"goal": Goal("push", THINGS[2], relation="left")}, "not feasible here; there are: lift red cube"),
+        ({"instruction": "x" * 400}, "up to 320 letters"),
     ]:
         with pytest.raises(UserError, match=part):
             env.reset(seed=1, options=options)
@@ -104,7 +104,7 @@ def test_sentences_are_of_the_split(make):
         env = make(split=split)
         for seed in range(5):
             seen, info = env.reset(seed=seed)
-            assert seen["instruction"] in grammar.sentences(info["goal"], split)
+            assert grammar.says(seen["instruction"], info["goal"], split)
 
 
 def test_without_a_seed_layouts_are_of_episodes_and_never_of_trials(make):
@@ -117,9 +117,35 @@ def test_without_a_seed_layouts_are_of_episodes_and_never_of_trials(make):
 
 def test_every_sentence_of_the_bank_fits_the_space():
     space, grammar = Sentence(), Grammar.load()
-    sentences = [row["sentence"] for row in grammar.rows(every_thing())] + list(grammar.null)
-    assert len(sentences) > 1000 and all(sentence in space for sentence in sentences)
-    assert "" in space and "fahr\n" not in space
+    sections = ("verbs", "shapes", "colours", "relations", "manners", "references")
+    parts = {
+        name: [part for phrases in getattr(grammar, name).values() for split in SPLITS for part in phrases.of(split)]
+        for name in sections
+    }
+    assert all(part in space for part in [*chain(*parts.values()), *grammar.null])
+    longest = {name: max(map(len, found)) for name, found in parts.items()}
+    # a thing, its target, and one that it is said by
+    assert 100 < sum(longest.values()) + 2 * (longest["shapes"] + longest["colours"]) + len(longest) < LONGEST
+    assert "" in space and "fahr\n" not in space and "x" * (LONGEST + 1) not in space
+
+
+def test_a_seed_that_makes_no_scene_is_followed_by_the_next(make):
+    class Picky(Plane):
+        def reset(self, seed):
+            if seed % 4 == 0:
+                raise Infeasible(f"seed {seed} leaves no goal")
+            return super().reset(seed)
+
+    env = make(scene=Picky)
+    seeds = [env.reset(seed=8)[1]["seed"] for _ in range(2)]
+    assert seeds[0] == seeds[1] != 8 and seeds[0] % 4 == 2
+
+    class Never(Plane):
+        def reset(self, seed):
+            raise Infeasible("no room")
+
+    with pytest.raises(UserError, match="no scene from 100 seeds in a row, the last because: no room"):
+        make(scene=Never).reset()
 
 
 def test_it_is_found_by_every_way_that_is_told():
