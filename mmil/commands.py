@@ -47,6 +47,19 @@ def fetch(arguments: Sequence[str]) -> int:
     return 0
 
 
+def teleop(arguments: Sequence[str]) -> int:
+    """`mmil teleop`."""
+    from data_tools.teleop import teleop as run
+    from mmil.config import parse
+
+    parsed = parse(run, arguments, verb="teleop", skip=("grammar", "config", "tell"))
+    made = run(**parsed.options, config=parsed.resolved, tell=say)
+    say(f"{made.out}: {made.episodes} episodes ({made.made} made now; {made.late} of {made.steps} steps were late)")
+    again = shlex.join(["mmil", "teleop", *arguments])
+    say(f"next: mmil inspect {made.out}" if made.episodes >= parsed.options["episodes"] else f"to go on: {again}")
+    return 0
+
+
 def train(arguments: Sequence[str]) -> int:
     """`mmil train`."""
     from mmil.algos.training import train as run

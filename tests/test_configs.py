@@ -23,6 +23,15 @@ def test_every_generate_config_parses(path, tmp_path):
     assert parsed.resolved["episodes"] > 0 and callable(parsed.options["scene"])
 
 
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("teleop/*.yaml")), ids=lambda path: path.stem)
+def test_every_teleop_config_parses(path, tmp_path):
+    from data_tools.teleop import teleop
+
+    arguments = ["--config", str(path), "--out", str(tmp_path)]
+    parsed = parse(teleop, arguments, verb="teleop", skip=("grammar", "config", "tell"))
+    assert parsed.resolved["device"]["class_path"].startswith("mmil.experts.") and callable(parsed.options["screen"])
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("train/*.yaml")), ids=lambda path: path.stem)
 def test_every_train_config_parses(path, tmp_path):
     from mmil.algos.training import train

@@ -1,0 +1,259 @@
+"""What robosuite's own tasks have in common as scenes: their adapters say only what each is about."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from mmil.contracts import BODY_POSES, Body, Goal, Observation, Outcome, Scene, Spec, State, Step, Thing, UserError
+from mmil.scenes.classic.driven import Driven
+from mmil.scenes.classic.panda import Panda
+from mmil.scenes.classic.views import NAMES, Cameras, View
+from mmil.scenes.manner import Course
+from mmil.scenes.randomize import Randomisation
+from mmil.scenes.render import Renderer, Rendering
+from mmil.scenes.tabletop import ACTION, CAMERA, CONVENTIONS, NO_GOAL, SETTLE_STEPS, SIGNALS
+from mmil.scenes.visuals import simplify_visuals
+from mmil.scenes.world import CONTROL_HZ, CONTROLLER
+from mmil.shown import Shown
+
+STREAMS = ("placement", "cameras", "goal")  # of random numbers, in a fixed order
+EMPTY = 0.01  # [m], narrower than anything: a closed hand that holds nothing
+
+
+class Classic(Scene):
+    """A task of robosuite with its own placements and its own check of success, told in sentences.
+
+    randomisation: of which the cameras are drawn.
+    """
+
+    name: str
+    world: type[Driven]
+    view: View
+    horizon: int
+    axes = len(ACTION)  # that the robot takes: a hand without fingers has one less
+
+    def __init__(
+        self,
+        *,
+        cameras: Sequence[str] = tuple(NAMES),
+        image_size: tuple[int, int] = (128, 128),
+        horizon: int | None = None,
+        rendering: Rendering = "fast",
+        stock_control: bool = False,
+        randomisation: Randomisation | None = None,
+    ) -> None:
+        unknown = sorted(set(cameras) - set(NAMES))
+        if unknown or not cameras:
+            raise UserError(f"no camera {', '.join(unknown) or '(none given)'}; there are {', '.join(NAMES)}")
+        self._horizon, self._randomisation = horizon or self.horizon, randomisation or Randomisation()
+        processors = (simplify_visuals,) if rendering == "fast" else ()
+        self._world = self.world(processors=processors, stock_control=stock_control)
+        self._model, self._data = self._world.sim.model._model, self._world.sim.data._data
+        height, width = image_size
+        self._renderer = Renderer(self._model, self._data, height=height, width=width, rendering=rendering)
+        self._robot = Panda(self._world, {name: NAMES[name] for name in cameras})
+        self._cameras = Cameras(self._model, {name: self._model.camera(NAMES[name]).id for name in NAMES})
+        self._moment = 0
+        self._draws: dict[str, Any] = {}
+        self._goal, self._tare, self._command = NO_GOAL, np.zeros(6), -1.0
+        self.spec = Spec(
+            scene=self.name,
+            cameras={camera: (height, width, 3) for camera in cameras},
+            signals={**SIGNALS, **{f"camera_{name}": CAMERA for name in cameras}},
+            action=ACTION,
+            control_hz=CONTROL_HZ,
+            controller={"name": "OSC_POSE", "sha256": hashlib.sha256(CONTROLLER.read_bytes()).hexdigest()},
+            conventions=CONVENTIONS,
+            privileged={BODY_POSES: (len(self._bodies()), 7)},
+            versions={name: version(name) for name in ("mujoco", "robosuite", "numpy")},
+        )
+
+    # -- what a task says of itself --------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _bodies(self) -> tuple[Body, ...]:
+        """What there is to see and take, in a fixed order."""
+
+    @abstractmethod
+    def _reached(self, goal: Goal) -> bool:
+        """robosuite's own check of success, for this goal."""
+
+    @property
+    @abstractmethod
+    def table_height(self) -> float:
+        """[m], of what things stand on."""
+
+    # -- the protocol ----------------------------------------------------------------------------------------------
+
+    @property
+    def draws(self) -> Mapping[str, Any]:
+        return self._draws
+
+    @property
+    def measures(self) -> Mapping[str, float]:
+        return self._course.measures
+
+    def reset(self, seed: int) -> Step:
+        """Draw a new placement, views and a goal from `seed` alone."""
+        children = np.random.SeedSequence(seed).spawn(len(STREAMS))
+        rng = {name: np.random.default_rng(child) for name, child in zip(STREAMS, children, strict=True)}
+        views = json.loads(json.dumps(self.view.draw(rng["cameras"], self._randomisation)))
+        self._cameras.apply(views)
+        self._world.place(rng["placement"])
+        self._goal, self._instruction, self._elapsed = NO_GOAL, "", 0
+        self._draws = {"cameras": views, "robot": {"joint_pos": self._robot.joints.tolist()}, **self._drawn()}
+        self._settle()
+        self._goal = self.goals[rng["goal"].integers(len(self.goals))]
+        self._draws["goal"] = self._goal.to_json()
+        return self._begin()
+
+    def tell(self, goal: Goal, instruction: str) -> Step:
+        if goal not in self.goals:
+            raise UserError(f"goal {goal!s} is not feasible here; there are: {', '.join(map(str, self.goals))}")
+        if self._elapsed:
+            raise UserError(f"a scene is told its goal before the first step, not after step {self._elapsed}")
+        self._goal, self._instruction = goal, instruction
+        return self._begin()
+
+    def step(self, action: np.ndarray) -> Step:
+        action = np.asarray(action, np.float64)
+        if action.shape != (len(ACTION),) or not np.isfinite(action).all():
+            raise UserError(
+                f"action of shape {action.shape} with values {action}, expected {len(ACTION)} finite numbers"
+            )
+        self._world.advance(np.clip(action, -1.0, 1.0)[: self.axes])
+        self._command = float(np.sign(action[-1]))
+        self._elapsed += 1
+        self._moment += 1
+        state = self._state()
+        self._course.add(state)
+        return self._result(state, outcome=self._outcome(state))
+
+    def simulator_state(self) -> np.ndarray:
+        """float64 (S,): qpos, qvel, act, and what the task remembers."""
+        return np.concatenate([self._data.qpos, self._data.qvel, self._data.act, self._memory()])
+
+    def show(self, draws: Mapping[str, Any], states: np.ndarray) -> dict[str, np.ndarray]:
+        """Pictures of a stored instant: {camera: uint8 (h, w, 3)} of one row of Episode.states."""
+        self._cameras.apply(draws["cameras"])
+        self._redraw(draws)
+        count = self._model.nq + self._model.nv + self._model.na
+        self._remember(states[count:])
+        self._data.qpos[:] = states[: self._model.nq]
+        mujoco.mj_forward(self._model, self._data)
+        self._moment += 1
+        return {camera: self._renderer.render(number) for camera, number in self._robot.cameras.items()}
+
+    def close(self) -> None:
+        self._renderer.close()
+
+    # -- what some tasks keep in the model, or remember --------------------------------------------------------------
+
+    def _fixed(self) -> Iterable[str]:
+        """Names of the bodies whose places are drawn, and that do not move."""
+        return ()
+
+    def _memory(self) -> np.ndarray:
+        """float64 (M,), of what happened and positions do not say."""
+        return np.zeros(0)
+
+    def _remember(self, memory: np.ndarray) -> None:
+        """Show it."""
+
+    def _drawn(self) -> dict[str, Any]:
+        """The placement as robosuite drew it."""
+        fixed = {
+            name: [*self._model.body(name).pos.tolist(), *self._model.body(name).quat.tolist()]
+            for name in self._fixed()
+        }
+        return {"placement": {"qpos": self._data.qpos.tolist(), "fixed": fixed}}
+
+    def _redraw(self, draws: Mapping[str, Any]) -> None:
+        for name, pose in draws["placement"]["fixed"].items():
+            self._model.body(name).pos[:], self._model.body(name).quat[:] = pose[:3], pose[3:]
+
+    # -- observing and judging --------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        still = np.array([0.0] * (len(ACTION) - 1) + [-1.0])[: self.axes]
+        for _ in range(SETTLE_STEPS):
+            self._world.advance(still)
+        self._command = -1.0
+        self._tare = self._world.wrench.mean(axis=0)
+        self._moment += 1
+
+    def _begin(self) -> Step:
+        self._was_held = self._closed_on_nothing = False
+        self._already = {goal for goal in self.goals if self._reached(goal)}
+        state = self._state()
+        self._course = Course(state)
+        return self._result(state, outcome=None)
+
+    def _outcome(self, state: State) -> Outcome | None:
+        held = state.body(self._goal.object).held
+        self._was_held |= held
+        self._closed_on_nothing |= state.gripper_command > 0 and state.gripper_width < EMPTY
+        if self._reached(self._goal):
+            return "success"
+        if any(self._reached(goal) for goal in self.goals if goal not in (self._goal, *self._already)):
+            return "wrong_object"
+        if self._elapsed < self._horizon:
+            return None
+        if self._was_held and not held:
+            return "dropped"
+        return "missed" if self._closed_on_nothing else "timeout"
+
+    def _result(self, state: State, *, outcome: Outcome | None) -> Step:
+        signals = self._robot.signals(self._world.wrench - self._tare)
+        observation = Observation(images=self._shown(), signals=signals, instruction=self._instruction)
+        return Step(observation=observation, state=state, reward=float(outcome == "success"), outcome=outcome)
+
+    def _shown(self) -> Shown:
+        moment = self._moment
+
+        def render(camera: str) -> np.ndarray:
+            if moment != self._moment:
+                raise RuntimeError(f"the scene has moved on: {camera} of a past instant cannot be rendered any more")
+            return self._renderer.render(self._robot.cameras[camera])
+
+        return Shown(tuple(self.spec.cameras), render)
+
+    def _state(self) -> State:
+        robot = self._robot
+        return State(
+            goal=self._goal,
+            bodies=self._bodies(),
+            eef_position=robot.position,
+            eef_rotation=robot.rotation,
+            gripper_width=robot.width,
+            gripper_command=self._command,
+            table_height=self.table_height,
+            force=robot.force(self._world.wrench - self._tare),
+            contact=self._world.contact,
+        )
+
+    def _body(self, thing: Thing, name: str, half_size: Sequence[float] | np.ndarray, **about: Any) -> Body:
+        """A body of the model as the contracts have it; held where both fingers touch one of its geoms."""
+        number = self._model.body(name).id
+        w, x, y, z = self._data.xquat[number]
+        first = self._model.body_geomadr[number]
+        geoms = range(first, first + self._model.body_geomnum[number])
+        fingers = self._robot.touching(geoms)
+        self._world.hand[list(geoms)] = fingers == 2
+        return Body(
+            thing=thing,
+            position=self._data.xpos[number].copy(),
+            quaternion=np.array([x, y, z, w]),
+            half_size=np.array(half_size, np.float64),
+            held=fingers == 2,
+            touched=fingers > 0,
+            **about,
+        )
