@@ -20,23 +20,15 @@ class Parts:
     """The numbers by which mujoco knows the parts of a TabletopWorld."""
 
     def __init__(self, world: TabletopWorld) -> None:
-        model, robot = world.sim.model, world.robots[0]
-        gripper = robot.gripper["right"]
+        model, gripper = world.sim.model, world.robots[0].gripper["right"]
         self.cameras = {name: model.camera_name2id(theirs) for name, theirs in CAMERAS.items()}
         self.bodies = [model.body_name2id(slot.root_body) for slot in world.slots]
         self.geoms = [
             {shape: model.geom_name2id(f"{slot.name}_{shape}") for shape in world.shapes} for slot in world.slots
         ]
         self.joints = [model.get_joint_qpos_addr(slot.joints[0])[0] for slot in world.slots]
-        self.fingers = [
-            {model.geom_name2id(geom) for geom in gripper.important_geoms[side]}
-            for side in ("left_finger", "right_finger")
-        ]
-        self.grip_site = model.site_name2id(gripper.important_sites["grip_site"])
-        self.flange = model.site_name2id(f"{gripper.naming_prefix}ft_frame")
-        self.arm_qpos, self.arm_dof = np.array(robot._ref_joint_pos_indexes), np.array(robot._ref_joint_vel_indexes)
-        self.finger_qpos = np.array(robot._ref_gripper_joint_pos_indexes["right"])
-        self.tips = sorted(set().union(*self.fingers))
+        sides = (gripper.important_geoms["left_finger"], gripper.important_geoms["right_finger"])
+        self.tips = sorted({model.geom_name2id(geom) for side in sides for geom in side})
         self.gripper = [model.actuator_name2id(name) for name in gripper.actuators]
         self.table, self.top = model.geom_name2id("table_visual"), model.geom_name2id("table_collision")
         names = {name: model.geom_name2id(name) for name in model.geom_names if name}

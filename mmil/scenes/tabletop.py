@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import mujoco
 import numpy as np
 
-from mmil import __version__
 from mmil.contracts import (
-    BODY_POSES,
     Body,
     Goal,
     Infeasible,
     Observation,
     Outcome,
     Scene,
-    Spec,
     State,
     Step,
     Thing,
@@ -28,41 +23,22 @@ from mmil.contracts import (
 )
 from mmil.scenes.dressing import CAMERAS, Dressing, Parts
 from mmil.scenes.fingerprint import model_sha256
-from mmil.scenes.fixtures import KINDS, Fixture
+from mmil.scenes.furniture import Furniture
 from mmil.scenes.judge import Judge
 from mmil.scenes.layout import TALL
+from mmil.scenes.panda import Panda
 from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
 from mmil.scenes.sensors import Sensors
 from mmil.scenes.skills import Lift, Skill
+from mmil.scenes.spec import ACTION, NO_GOAL, SETTLE_STEPS, spec_of
 from mmil.scenes.things import BASIC, COLOURS, SHAPES, every_thing
 from mmil.scenes.visuals import simplify_visuals
-from mmil.scenes.world import CONTROL_HZ, CONTROLLER, READINGS, TABLE_TOP, TabletopWorld
+from mmil.scenes.world import TABLE_TOP, TabletopWorld
 
 SLOW_TIME = 2.5  # times the horizon, for who has to take care how
 PUT_ROOM = 0.10  # [m], between the middles of things beside each other
-SETTLE_STEPS = 4  # control steps with the hand open and still, before the first observation
 LOOK = ("cameras", "light", "table", "room")  # draws that physics knows nothing of
-PACKAGES = ("mujoco", "robosuite", "numpy", "numba")  # whose version may change what an action does
-ACTION = ("dx", "dy", "dz", "rx", "ry", "rz", "gripper")
-CONVENTIONS = {
-    "image": "RGB uint8, row 0 on top",
-    "action": "OSC_POSE delta in the base frame, 1 = 0.05 m / 0.5 rad; gripper -1 open, +1 closed",
-    "quaternion": "xyzw, x >= 0",
-    "camera": "position [m], quaternion xyzw (looks along -z, y up), field of view [rad]; world frame",
-    "wrench": "force [N] then torque [N m] in the sensor frame, tared after settling",
-}
-SIGNALS = {
-    "joint_pos": (7,),
-    "joint_vel": (7,),
-    "joint_torque": (7,),
-    "eef_pos_world": (3,),
-    "eef_quat_xyzw": (4,),
-    "gripper_pos": (2,),
-    "wrench": (READINGS, 6),
-}
-NO_GOAL = Goal(verb="", object=Thing(shape="", colour=""))  # before one is chosen from those that are feasible
-CAMERA = (8,)  # the signal camera_<name>: position [m], quaternion xyzw, vertical field of view [rad]
 
 
 class Tabletop(Scene):
@@ -94,33 +70,24 @@ class Tabletop(Scene):
         self._pool = every_thing(shapes, colours)
         self._randomisation = randomisation or Randomisation()
         self._things, self._fixtures, self._manners, self._horizon = things, fixtures, manners, horizon
-        self._furniture = {one.name: one for one in _furniture(self._skills.values())} if fixtures else {}
+        self._furniture = Furniture(self._skills.values() if fixtures else ())
         _require_parts(self._skills.values(), shapes, fixtures=fixtures)
         self._world = TabletopWorld(
             slots=things,
             shapes=shapes,
-            fixtures=tuple(self._furniture.values()),
+            fixtures=self._furniture.all,
             textures=self._randomisation.bands.textures > 0,
             processors=(simplify_visuals,) if rendering == "fast" else (),
             stock_control=stock_control,
         )
         self._model, self._data = self._world.sim.model._model, self._world.sim.data._data
         model = model_sha256(self._model)  # as it was compiled: what follows writes into it
-        for fixture in self._furniture.values():
-            fixture.bind(self._model, self._data, height=float(TABLE_TOP[2]))
+        self._furniture.bind(self._model, self._data, height=float(TABLE_TOP[2]))
         height, width = image_size
         self._renderer = Renderer(self._model, self._data, height=height, width=width, rendering=rendering)
-        self.spec = Spec(
-            scene="tabletop",
-            cameras={camera: (height, width, 3) for camera in cameras},
-            signals={**SIGNALS, **{f"camera_{name}": CAMERA for name in cameras}},
-            action=ACTION,
-            control_hz=CONTROL_HZ,
-            controller={"name": "OSC_POSE", "sha256": hashlib.sha256(CONTROLLER.read_bytes()).hexdigest()},
-            conventions=CONVENTIONS,
-            privileged={BODY_POSES: (things + fixtures, 7)},
-            versions={**{name: version(name) for name in PACKAGES}, "mmil": __version__, "model": model},
-        )
+        bodies = things + fixtures
+        self.spec = spec_of("tabletop", cameras=cameras, image_size=(height, width), bodies=bodies, model=model)
+        self._robot = Panda(self._world, {name: CAMERAS[name] for name in cameras})
         self._parts = Parts(self._world)
         self._dressing = Dressing(self._model, self._data, self._parts)
         self._home = np.array(self._world.robots[0].init_qpos, np.float64)
@@ -150,7 +117,7 @@ class Tabletop(Scene):
             pool=self._pool,
             skills=skills,
             fixtures=self._fixtures,
-            available=tuple(self._furniture.values()),
+            available=self._furniture.all,
         )
         self._draws = json.loads(json.dumps(draws))  # what is used is exactly what is stored
         self._apply()
@@ -183,7 +150,7 @@ class Tabletop(Scene):
                 f"action of shape {action.shape} with values {action}, expected {len(ACTION)} finite numbers"
             )
         self._world.advance(np.clip(action, -1.0, 1.0))
-        self._wear()
+        self._furniture.wear(table=self._parts.top, tips=self._parts.tips)
         self._command = float(np.sign(action[-1]))
         self._elapsed += 1
         self._moment += 1
@@ -193,29 +160,23 @@ class Tabletop(Scene):
 
     def simulator_state(self) -> np.ndarray:
         """float64 (S,): qpos, qvel, act, and what fixtures remember."""
-        memories = [fixture.memory for fixture in self._furniture.values()]
-        return np.concatenate([self._data.qpos, self._data.qvel, self._data.act, *memories])
+        return np.concatenate([self._data.qpos, self._data.qvel, self._data.act, self._furniture.memory])
 
     def show(self, draws: Mapping[str, Any], states: np.ndarray) -> dict[str, np.ndarray]:
         """Pictures of a stored instant: {camera: uint8 (h, w, 3)} of one row of Episode.states."""
         self._draws = draws
-        self._stand()
+        self._furniture.stand(draws["fixtures"])
         self._dressing.apply(draws)
         self._data.qpos[:] = states[: self._model.nq]
         mujoco.mj_forward(self._model, self._data)
-        at = self._model.nq + self._model.nv + self._model.na
-        for fixture in self._furniture.values():
-            fixture.memory[:] = states[at : at + len(fixture.memory)]
-            at += len(fixture.memory)
-            fixture.advance(np.zeros((0, 3)))
+        self._furniture.remember(states[self._model.nq + self._model.nv + self._model.na :])
         self._moment += 1
         return {camera: self._renderer.render(self._parts.cameras[camera]) for camera in self.spec.cameras}
 
     def retake(self, draws: Mapping[str, Any], states: np.ndarray) -> Observation:
         """A stored instant again: its pictures, and of its signals those that say where the cameras stand."""
         images = self.show(draws, states)
-        poses = {f"camera_{name}": self._camera(self._parts.cameras[name]) for name in images}
-        return Observation(images, {name: pose.astype(np.float32) for name, pose in poses.items()}, instruction="")
+        return Observation(images, self._robot.camera_poses(), instruction="")
 
     def look(self, seed: int) -> dict[str, Any]:
         """New draws of what only the eye notices."""
@@ -227,7 +188,8 @@ class Tabletop(Scene):
 
     def _apply(self) -> None:
         """Make the model what the draws say, let it settle, and tare the wrench."""
-        self._stand()  # before constants of the model are derived, which would tell of the last episode's fixtures
+        # before constants of the model are derived, which would tell of the last episode's fixtures
+        self._furniture.stand(self._draws["fixtures"])
         self._dressing.apply(self._draws)
         robot = self._world.robots[0]
         robot.init_qpos = self._home + self._draws["robot"]["joint_offset"]
@@ -238,7 +200,7 @@ class Tabletop(Scene):
             z = TABLE_TOP[2] + item["half_size"][2]
             half = item["yaw"] / 2
             self._data.qpos[address : address + 7] = [x, y, z, np.cos(half), 0.0, 0.0, np.sin(half)]
-        self._stand()
+        self._furniture.stand(self._draws["fixtures"])
         mujoco.mj_forward(self._model, self._data)
         still = np.array([0.0] * 6 + [-1.0])
         for _ in range(SETTLE_STEPS):
@@ -247,29 +209,6 @@ class Tabletop(Scene):
         self._tare = self._world.wrench.mean(axis=0)
         self._moment += 1
 
-    def _stand(self) -> None:
-        """Fixtures where the draws want them, and the others out of sight."""
-        there = {item["fixture"]: item for item in self._draws["fixtures"]}
-        for name, fixture in self._furniture.items():
-            if name in there:
-                fixture.place(there[name])
-            else:
-                fixture.remove()
-        self._present = tuple(Thing(**item["thing"]) for item in (*self._draws["objects"], *self._draws["fixtures"]))
-        circles = [circle for item in self._draws["fixtures"] for circle in item["keep_out"]]
-        self._taken = np.array(circles).reshape(-1, 4)
-
-    def _wear(self) -> None:
-        """What fingers on the table do to fixtures that remember it."""
-        if not self._draws["fixtures"]:
-            return
-        pairs, present = self._data.contact.geom, [self._furniture[item["fixture"]] for item in self._draws["fixtures"]]
-        table = [self._parts.top, *(geom for fixture in present for geom in fixture.surface)]
-        rubbing = np.isin(pairs, table).any(axis=1) & np.isin(pairs, self._parts.tips).any(axis=1)
-        touched = self._data.contact.pos[rubbing]
-        for fixture in present:
-            fixture.advance(touched)
-
     def _begin(self) -> Step:
         self._judge = Judge(self._skills[self._goal.verb], self._goal, self._goals, self._start)
         return self._result(self._state(), outcome=None)
@@ -277,7 +216,10 @@ class Tabletop(Scene):
     # -- observing and judging ------------------------------------------------------------------------------------
 
     def _result(self, state: State, *, outcome: Outcome | None) -> Step:
-        images, signals = self._sensors.images(self._renders()), self._sensors.signals(self._signals())
+        images, signals = (
+            self._sensors.images(self._renders()),
+            self._sensors.signals(self._robot.signals(self._world.wrench - self._tare)),
+        )
         observation = Observation(images=images, signals=signals, instruction=self._instruction)
         return Step(observation=observation, state=state, reward=float(outcome == "success"), outcome=outcome)
 
@@ -291,55 +233,23 @@ class Tabletop(Scene):
 
         return render
 
-    def _signals(self) -> dict[str, np.ndarray]:
-        data, quaternion = self._data, np.empty(4)
-        mujoco.mju_mat2Quat(quaternion, data.site_xmat[self._parts.grip_site])
-        w, x, y, z = quaternion if quaternion[1] >= 0 else -quaternion
-        values = {
-            "joint_pos": data.qpos[self._parts.arm_qpos],
-            "joint_vel": data.qvel[self._parts.arm_dof],
-            "joint_torque": data.qfrc_actuator[self._parts.arm_dof],
-            "eef_pos_world": data.site_xpos[self._parts.grip_site],
-            "eef_quat_xyzw": [x, y, z, w],
-            "gripper_pos": data.qpos[self._parts.finger_qpos],
-            "wrench": self._world.wrench - self._tare,
-        }
-        values |= {f"camera_{name}": self._camera(self._parts.cameras[name]) for name in self.spec.cameras}
-        return {name: np.array(value, np.float32) for name, value in values.items()}
-
-    def _camera(self, camera: int) -> np.ndarray:
-        quaternion = np.empty(4)
-        mujoco.mju_mat2Quat(quaternion, self._data.cam_xmat[camera])
-        w, x, y, z = quaternion if quaternion[0] >= 0 else -quaternion
-        return np.array([*self._data.cam_xpos[camera], x, y, z, w, np.radians(self._model.cam_fovy[camera])])
-
     def _state(self) -> State:
-        data, fingers = self._data, self._data.qpos[self._parts.finger_qpos]
-        touched = self._touched()
+        touched = self._robot.touched()
         things = tuple(self._body(slot, touched) for slot in range(self._things))
         for slot, thing in enumerate(things):
             self._world.hand[list(self._parts.geoms[slot].values())] = thing.held
-        stands = tuple(
-            self._furniture[item["fixture"]].body(thing, item, touched)
-            for item, thing in zip(self._draws["fixtures"], self._present[self._things :], strict=True)
-        )
         return State(
             goal=self._goal,
-            bodies=(*things, *stands),
-            eef_position=data.site_xpos[self._parts.grip_site].copy(),
-            eef_rotation=data.site_xmat[self._parts.grip_site].reshape(3, 3).copy(),
-            gripper_width=float(abs(fingers[0] - fingers[1])),
+            bodies=(*things, *self._furniture.bodies(touched)),
+            eef_position=self._robot.position,
+            eef_rotation=self._robot.rotation,
+            gripper_width=self._robot.width,
             gripper_command=self._command,
             table_height=float(TABLE_TOP[2]),
-            force=self._force(),
+            force=self._robot.force(self._world.wrench - self._tare),
             contact=self._world.contact,
-            taken=self._taken,
+            taken=self._furniture.taken,
         )
-
-    def _force(self) -> np.ndarray:
-        """(3,) [N], world: what the world does to the hand, its own weight taken off."""
-        rotation = self._data.site_xmat[self._parts.flange].reshape(3, 3)
-        return -rotation @ (self._world.wrench - self._tare)[:, :3].mean(axis=0)
 
     def _body(self, slot: int, touched: list[set[int]]) -> Body:
         body, item = self._parts.bodies[slot], self._draws["objects"][slot]
@@ -348,7 +258,7 @@ class Tabletop(Scene):
         geom = self._parts.geoms[slot][item["thing"]["shape"]]
         fingers = sum(geom in one for one in touched)
         return Body(
-            thing=self._present[slot],
+            thing=Thing(**item["thing"]),
             position=self._data.xpos[body].copy(),
             quaternion=np.array([x, y, z, w]),
             half_size=np.array(item["half_size"]),
@@ -357,20 +267,6 @@ class Tabletop(Scene):
             symmetry=shape.symmetry,
             room=PUT_ROOM + (TALL if shape.tall else 0.0),
         )
-
-    def _touched(self) -> list[set[int]]:
-        """The geoms that each finger touches."""
-        first, second = self._data.contact.geom.T  # (contacts,)
-        pairs = [*zip(first.tolist(), second.tolist(), strict=True), *zip(second.tolist(), first.tolist(), strict=True)]
-        return [{other for mine, other in pairs if mine in pad} for pad in self._parts.fingers]
-
-
-def _furniture(skills: Iterable[Skill]) -> Iterator[Fixture]:
-    """Every fixture that one of the skills needs, as often as a table can hold it."""
-    needed = {kind for skill in skills for kind in skill.fixtures}
-    for kind, (make, most) in KINDS.items():
-        if kind in needed:
-            yield from (make(f"{kind}{i}") for i in range(most))
 
 
 def _require_parts(skills: Iterable[Skill], shapes: Sequence[str], *, fixtures: int) -> None:

@@ -105,14 +105,14 @@ def test_a_wiped_spot_is_gone_from_the_picture_and_back_at_the_next_reset(scene,
     goal = scene.reset(seed).state.goal
     spot = int(np.flatnonzero([item["thing"]["shape"] == "spot" for item in scene.draws["fixtures"]])[0])
     name = scene.draws["fixtures"][spot]["fixture"]
-    fresh = scene._model.geom_rgba[scene._furniture[name]._painted, 3].copy()
+    fresh = scene._model.geom_rgba[scene._furniture._fixtures[name]._painted, 3].copy()
     episode = rollout(scene, Skilled(), seed=seed, horizon=HORIZON, record=False)
     assert episode.outcome == "success" and scene._state().body(goal.object).value == 1.0
     assert episode.states[0][-14:].sum() == 0 and episode.states[-1][-14:].sum() >= 7  # it is part of the state
     shown = scene.show(episode.draws, episode.states[0])["front"]
     assert np.abs(shown.astype(int) - scene.show(episode.draws, episode.states[-1])["front"]).max() > 30
     scene.reset(seed)
-    assert (scene._model.geom_rgba[scene._furniture[name]._painted, 3] == fresh).all() and fresh.min() == 1.0
+    assert (scene._model.geom_rgba[scene._furniture._fixtures[name]._painted, 3] == fresh).all() and fresh.min() == 1.0
 
 
 def test_the_same_seed_gives_the_same_episode_whatever_was_done_before(scene, firsts):

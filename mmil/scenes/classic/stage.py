@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
 import mujoco
 import numpy as np
 
-from mmil.contracts import BODY_POSES, Body, Goal, Observation, Outcome, Scene, Spec, State, Step, Thing, UserError
+from mmil.contracts import Body, Goal, Observation, Outcome, Scene, State, Step, Thing, UserError
 from mmil.scenes.classic.driven import Driven
-from mmil.scenes.classic.panda import Panda
 from mmil.scenes.classic.views import NAMES, Cameras, View
+from mmil.scenes.fingerprint import model_sha256
 from mmil.scenes.manner import Course
+from mmil.scenes.panda import Panda
 from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
-from mmil.scenes.tabletop import ACTION, CAMERA, CONVENTIONS, NO_GOAL, SETTLE_STEPS, SIGNALS
+from mmil.scenes.spec import ACTION, NO_GOAL, SETTLE_STEPS, spec_of
 from mmil.scenes.visuals import simplify_visuals
-from mmil.scenes.world import CONTROL_HZ, CONTROLLER
 from mmil.shown import Shown
 
 STREAMS = ("placement", "cameras", "goal")  # of random numbers, in a fixed order
@@ -57,6 +55,7 @@ class Classic(Scene):
         processors = (simplify_visuals,) if rendering == "fast" else ()
         self._world = self.world(processors=processors, stock_control=stock_control)
         self._model, self._data = self._world.sim.model._model, self._world.sim.data._data
+        model = model_sha256(self._model)  # as it was compiled: what follows writes into it
         height, width = image_size
         self._renderer = Renderer(self._model, self._data, height=height, width=width, rendering=rendering)
         self._robot = Panda(self._world, {name: NAMES[name] for name in cameras})
@@ -64,17 +63,8 @@ class Classic(Scene):
         self._moment = 0
         self._draws: dict[str, Any] = {}
         self._goal, self._tare, self._command = NO_GOAL, np.zeros(6), -1.0
-        self.spec = Spec(
-            scene=self.name,
-            cameras={camera: (height, width, 3) for camera in cameras},
-            signals={**SIGNALS, **{f"camera_{name}": CAMERA for name in cameras}},
-            action=ACTION,
-            control_hz=CONTROL_HZ,
-            controller={"name": "OSC_POSE", "sha256": hashlib.sha256(CONTROLLER.read_bytes()).hexdigest()},
-            conventions=CONVENTIONS,
-            privileged={BODY_POSES: (len(self._bodies()), 7)},
-            versions={name: version(name) for name in ("mujoco", "robosuite", "numpy")},
-        )
+        bodies = len(self._bodies())
+        self.spec = spec_of(self.name, cameras=cameras, image_size=(height, width), bodies=bodies, model=model)
 
     # -- what a task says of itself --------------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ class Panda:
         return self._data.qpos[self._finger_qpos] if len(self._finger_qpos) else np.zeros(HAND_JOINTS)
 
     def signals(self, wrench: np.ndarray) -> dict[str, np.ndarray]:
-        """By the names of tabletop's SIGNALS; `wrench` (R, 6) is tared already."""
+        """By the names of SIGNALS; `wrench` (R, 6) is tared already."""
         data, quaternion = self._data, np.empty(4)
         mujoco.mju_mat2Quat(quaternion, data.site_xmat[self.grip_site])
         w, x, y, z = quaternion if quaternion[1] >= 0 else -quaternion
@@ -64,12 +64,21 @@ class Panda:
             "gripper_pos": self._fingers,
             "wrench": wrench,
         }
-        values |= {f"camera_{name}": self._camera(number) for name, number in self.cameras.items()}
-        return {name: np.array(value, np.float32) for name, value in values.items()}
+        return {**{name: np.array(value, np.float32) for name, value in values.items()}, **self.camera_poses()}
+
+    def camera_poses(self) -> dict[str, np.ndarray]:
+        """The signals camera_<name>, float32 (8,)."""
+        return {f"camera_{name}": self._camera(number).astype(np.float32) for name, number in self.cameras.items()}
 
     def force(self, wrench: np.ndarray) -> np.ndarray:
         """(3,) [N], world: what the world does to the hand."""
         return -self._data.site_xmat[self.flange].reshape(3, 3) @ wrench[:, :3].mean(axis=0)
+
+    def touched(self) -> list[set[int]]:
+        """The geoms that each finger touches."""
+        first, second = self._data.contact.geom.T  # (contacts,)
+        pairs = [*zip(first.tolist(), second.tolist(), strict=True), *zip(second.tolist(), first.tolist(), strict=True)]
+        return [{other for mine, other in pairs if mine in finger} for finger in self.fingers]
 
     def touching(self, geoms: Collection[int]) -> int:
         """How many fingers touch one of these geoms."""

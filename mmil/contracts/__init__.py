@@ -1,0 +1,41 @@
+"""The records that travel between the rooms, and the two interfaces that rollout() joins.
+
+Dimension key, once for the project:
+B batch · K past observations · H future actions · T actions in an episode ·
+R wrench readings in a control step · A action · S simulator state · (h, w) pixels.
+
+numpy only: every room may import this module, and it imports none of them.
+"""
+
+from mmil.contracts.batch import Batch
+from mmil.contracts.episode import Episode, Trial
+from mmil.contracts.errors import Infeasible, NotFinite, UserError
+from mmil.contracts.goal import BESIDE, DO, OUTCOMES, SIDES, Goal, Outcome, Split, Thing
+from mmil.contracts.interfaces import Actor, Scene
+from mmil.contracts.spec import Spec
+from mmil.contracts.state import BODY_POSES, Body, Observation, State, Step
+
+__all__ = [
+    "BESIDE",
+    "BODY_POSES",
+    "DO",
+    "OUTCOMES",
+    "SIDES",
+    "Actor",
+    "Batch",
+    "Body",
+    "Episode",
+    "Goal",
+    "Infeasible",
+    "NotFinite",
+    "Observation",
+    "Outcome",
+    "Scene",
+    "Spec",
+    "Split",
+    "State",
+    "Step",
+    "Thing",
+    "Trial",
+    "UserError",
+]

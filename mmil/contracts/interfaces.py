@@ -1,0 +1,71 @@
+"""The two that rollout() joins."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmil.contracts.goal import Goal
+from mmil.contracts.spec import Spec
+from mmil.contracts.state import Observation, State, Step
+
+
+class Scene(ABC):
+    """A simulated task with its instructions and success."""
+
+    spec: Spec
+
+    @property
+    @abstractmethod
+    def goals(self) -> Sequence[Goal]:
+        """Every goal that is feasible since the last reset; at least two."""
+
+    @property
+    @abstractmethod
+    def draws(self) -> Mapping[str, Any]:
+        """Every randomisation draw of the last reset, as JSON values."""
+
+    @property
+    def measures(self) -> Mapping[str, float]:
+        """What can be measured of the attempt so far: `path_speed` [m/s] of the hand, `peak_force` [N] on it …"""
+        return {}
+
+    @abstractmethod
+    def reset(self, seed: int) -> Step:
+        """Draw a new layout and goal from `seed` alone; what was done before leaves no trace."""
+
+    @abstractmethod
+    def tell(self, goal: Goal, instruction: str) -> Step:
+        """Ask for `goal` in these words; valid before the first step of an episode."""
+
+    @abstractmethod
+    def step(self, action: np.ndarray) -> Step:
+        """Run one control step with `action` float (A,) in [−1, 1]."""
+
+    @abstractmethod
+    def simulator_state(self) -> np.ndarray:
+        """float64 (S,), enough to render the instant again."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what the scene holds of the machine."""
+
+
+class Actor(ABC):
+    """Anything that drives a scene: an expert, a policy's runner, a person, a mixture of them."""
+
+    @property
+    def quality(self) -> str:
+        """Of this episode's demonstration, as far as it is meant: "expert", "sloppy" or "failing"."""
+        return "expert"
+
+    @abstractmethod
+    def reset(self, seed: int) -> None:
+        """Forget the last episode; any randomness of the new one comes from `seed`."""
+
+    @abstractmethod
+    def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
+        """float32 (A,) in [−1, 1]. Only experts read `state`."""

@@ -1,0 +1,80 @@
+"""What every observation and action of a data set looks like."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmil.contracts.errors import UserError
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What every observation and action of a data set looks like; written to it and into every checkpoint."""
+
+    scene: str
+    cameras: Mapping[str, tuple[int, int, int]]  # name → (h, w, 3), uint8 RGB, row 0 on top
+    signals: Mapping[str, tuple[int, ...]]  # name → shape, float32, physical units
+    action: tuple[str, ...]  # a name an axis, each in [−1, 1]
+    control_hz: float
+    controller: Mapping[str, Any]  # name and sha256 of the pinned json
+    conventions: Mapping[str, str]
+    privileged: Mapping[str, tuple[int, ...]] = field(
+        default_factory=dict
+    )  # as signals; lessons may read it, not policies
+    versions: Mapping[str, str] = field(default_factory=dict)  # of packages, and `model`: differences are told only
+
+    def to_json(self) -> dict[str, Any]:
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Spec:
+        known = {item.name for item in dataclasses.fields(cls)}
+        missing, unknown = sorted(known - {"privileged", "versions"} - set(data)), sorted(set(data) - known)
+        if missing or unknown:
+            raise UserError(f"not a Spec: missing {missing}, unknown {unknown}")
+        return cls(
+            scene=data["scene"],
+            cameras={name: tuple(shape) for name, shape in data["cameras"].items()},
+            signals={name: tuple(shape) for name, shape in data["signals"].items()},
+            action=tuple(data["action"]),
+            control_hz=data["control_hz"],
+            controller=dict(data["controller"]),
+            conventions=dict(data["conventions"]),
+            privileged={name: tuple(shape) for name, shape in (data.get("privileged") or {}).items()},
+            versions=dict(data.get("versions") or {}),
+        )
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What simulates: versions of packages, the sha256 of the compiled `model` and of the `controller`."""
+        return {**self.versions, "controller": str(self.controller.get("sha256", ""))}
+
+    def differences(self, other: Spec) -> list[str]:
+        """One line a field in which the two disagree; versions do not count."""
+        mine, theirs = _flatten(self.to_json()), _flatten(other.to_json())
+        keys = sorted(key for key in mine.keys() | theirs.keys() if not key.startswith("versions."))
+        absent = "(absent)"
+        return [
+            f"{key}: {mine.get(key, absent)} != {theirs.get(key, absent)}"
+            for key in keys
+            if mine.get(key, absent) != theirs.get(key, absent)
+        ]
+
+    def require(self, other: Spec, *, mine: str, theirs: str) -> None:
+        """Raise UserError with the lines that differ unless the two agree."""
+        lines = self.differences(other)
+        if lines:
+            raise UserError(f"{mine} and {theirs} disagree: " + "; ".join(lines))
+
+
+def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        flat.update(_flatten(item, f"{prefix}.{key}" if prefix else key))
+    return flat
