@@ -32,12 +32,18 @@ def signal_faults(episode: Episode) -> list[str]:
 def picture_faults(episode: Episode) -> list[str]:
     """A line a fault: a blank frame, a picture that stays while the state moves, cameras that show the same or swap."""
     moved = np.abs(np.diff(episode.states, axis=0)).max(axis=1, initial=0.0) > MOVED  # (T,)
-    faults = [fault for camera in episode.images for fault in _camera_faults(camera, episode.images[camera], moved)]
-    for one, other in combinations(episode.images, 2):
-        if episode.images[one].shape == episode.images[other].shape:
-            faults += _pair_faults({one: episode.images[one], other: episode.images[other]})
+    images = {camera: frames for camera, frames in episode.images.items() if not _drawn_dead(episode, frames)}
+    faults = [fault for camera in images for fault in _camera_faults(camera, images[camera], moved)]
+    for one, other in combinations(images, 2):
+        if images[one].shape == images[other].shape:
+            faults += _pair_faults({one: images[one], other: images[other]})
     # who never drew a scene did not render one either, and needs no doctor
     return [f"{fault}: {_DOCTOR}" if episode.draws else fault for fault in faults]
+
+
+def _drawn_dead(episode: Episode, frames: np.ndarray) -> bool:
+    """Black, as the draws want one camera to be."""
+    return episode.draws.get("sensors", {}).get("dead_camera") is not None and not frames.any()
 
 
 def _camera_faults(camera: str, frames: np.ndarray, moved: np.ndarray) -> Iterator[str]:

@@ -33,6 +33,7 @@ class Episode:
     actions: np.ndarray  # float32 (T, A), executed
     labels: np.ndarray  # float32 (T, A), the expert's answer in the same state
     rewards: np.ndarray  # float32 (T,)
+    quality: str = "expert"  # of the demonstration, see Actor.quality
     provenance: Mapping[str, str] = field(default_factory=dict)  # see Spec.provenance; empty where nobody wrote it down
 
     def __post_init__(self) -> None:

@@ -105,6 +105,7 @@ def compose(
         signals=_under("signals/", arrays),
         privileged=_under("privileged/", arrays),
         **{name: arrays[name] for name in _ARRAYS},
+        quality=description.get("quality", "expert"),
         provenance=description.get("provenance") or {},
     )
 
@@ -224,6 +225,7 @@ def describe(episode: Episode, attempts: int, extras: Extras) -> dict[str, Any]:
         "things": [vars(thing) for thing in episode.things],
         "draws": dict(episode.draws),
         "measures": {name: float(value) for name, value in episode.measures.items()},
+        "quality": episode.quality,
         "provenance": dict(episode.provenance),
         "steps": len(episode.actions),
         "cameras": list(episode.images),

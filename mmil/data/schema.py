@@ -84,6 +84,7 @@ SAMPLE: Schema = {
     "cameras": [name],
     "draws": dict,
     "measures": optional({...: number}),
+    "quality": optional(str),
     "provenance": optional({...: str}),
 }
 SPEC: Schema = {

@@ -42,7 +42,7 @@ def test_an_episode_comes_back(episode):
     back = decode_sample(members)
     assert key == episode.key == f"plane-{4:020d}"
     assert json.loads(members["json"])["attempts"] == 2
-    for name in ("seed", "goal", "instruction", "split", "outcome", "draws", "measures", "provenance"):
+    for name in ("seed", "goal", "instruction", "split", "outcome", "draws", "measures", "quality", "provenance"):
         assert getattr(back, name) == getattr(episode, name)
     for name in ("actions", "labels", "rewards", "states"):
         assert (getattr(back, name) == getattr(episode, name)).all()

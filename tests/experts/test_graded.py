@@ -33,6 +33,7 @@ def test_who_is_sloppy_strays_and_who_fails_misses():
             rates[quality] = sum(episode.success for episode in done)
             strayed = sum(abs(episode.actions - episode.labels).mean() for episode in done)
             assert (strayed < 1e-6) == (quality == "expert")
+            assert {episode.quality for episode in done} == {quality}
     finally:
         scene.close()
     assert rates["expert"] == 8 and rates["sloppy"] >= 4 and rates["failing"] <= 1, rates

@@ -10,7 +10,7 @@ import mmil.experts.classic as experts
 import mmil.scenes.classic as scenes
 from mmil.contracts import Goal, Thing, UserError
 from mmil.rollout import rollout
-from mmil.scenes.tabletop import SIGNALS
+from mmil.scenes.spec import SIGNALS
 
 GOALS = {"Lift": 1, "Stack": 1, "PickPlace": 4, "NutAssembly": 2, "Door": 1, "Wipe": 1}
 
