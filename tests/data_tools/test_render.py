@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,12 @@ from data_tools.render import chosen, named, render
 from data_tools.repaint import difference
 from data_tools.studio import Change, StudioPlan, nested
 from data_tools.verify import verify
+from mmil.config import build_scene
 from mmil.contracts import UserError
 from mmil.data.dataset import Dataset
 from mmil.data.shards import file_sha256
 from mmil.evaluation.video import read_video
+from mmil.experts import Lift
 from mmil.seeds import look_seed
 from tests.plane import Plane, build, files
 
@@ -241,14 +244,7 @@ def test_looks_are_never_those_of_trials_and_differ_by_episode():
 
 def test_tabletop_from_other_cameras(tmp_path):
     node = {"class_path": "mmil.scenes.Tabletop", "init_args": {"image_size": [64, 64], "things": 2}}
-    from mmil.config import build_scene
-    from mmil.experts import Lift
-
-    class Factory:
-        def __call__(self):
-            return build_scene(node)
-
-    generate(scene=Factory(), actor=Lift, out=tmp_path / "set", episodes=1, seed=3, horizon=6, workers=1, keep="all",
+    generate(scene=partial(build_scene, node), actor=Lift, out=tmp_path / "set", episodes=1, seed=3, horizon=6, workers=1, keep="all",
              config={"scene": node})  # fmt: skip
     changes = {"look": 5, "scene": {"image_size": [72, 96]}, "cameras": {"front": {"azimuth": 55.0}}}
     done = render(tmp_path / "set", out=tmp_path / "out", workers=1, **changes)
