@@ -77,5 +77,8 @@ class Sensors:
         past = self._readings.setdefault(name, deque(maxlen=latency + 1))
         rng = self._rng(name)
         lost = rng.random() < loss and len(past)
-        past.append(past[-1] if lost else value + rng.normal(0.0, noise * usual, value.shape))
+        noisy = value + rng.normal(0.0, noise * usual, value.shape)
+        if "quat" in name:  # a rotation still
+            noisy /= np.linalg.norm(noisy)
+        past.append(past[-1] if lost else noisy)
         return past[0].astype(np.float32)

@@ -244,8 +244,8 @@ def test_looks_are_never_those_of_trials_and_differ_by_episode():
 
 def test_tabletop_from_other_cameras(tmp_path):
     node = {"class_path": "mmil.scenes.Tabletop", "init_args": {"image_size": [64, 64], "things": 2}}
-    generate(scene=partial(build_scene, node), actor=Lift, out=tmp_path / "set", episodes=1, seed=3, horizon=6, workers=1, keep="all",
-             config={"scene": node})  # fmt: skip
+    options = {"episodes": 1, "seed": 3, "horizon": 6, "workers": 1, "keep": "all", "config": {"scene": node}}
+    generate(scene=partial(build_scene, node), actor=Lift, out=tmp_path / "set", **options)
     changes = {"look": 5, "scene": {"image_size": [72, 96]}, "cameras": {"front": {"azimuth": 55.0}}}
     done = render(tmp_path / "set", out=tmp_path / "out", workers=1, **changes)
     assert done.difference is not None and done.difference.mean < 2 and done.difference.local < 10

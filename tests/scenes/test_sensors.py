@@ -57,6 +57,8 @@ def test_noise_is_as_large_as_drawn_and_spares_what_was_calibrated():
     errors = np.stack([one["wrench"] - i for i, one in enumerate(read)])
     assert 0.1 < errors.std() < 0.3  # 2 % of 10 N
     assert all((one["camera_front"] == 1).all() for one in read)
+    turned = Sensors({**PERFECT, "signal_noise": 0.02}, ("front",)).signals({"eef_quat_xyzw": np.eye(4)[0]})
+    assert np.linalg.norm(turned["eef_quat_xyzw"]) == pytest.approx(1) and turned["eef_quat_xyzw"][0] < 1
 
 
 def test_one_camera_more_changes_no_other_sensor():

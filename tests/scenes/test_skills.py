@@ -45,7 +45,7 @@ def test_the_expert_reaches_what_it_is_told(scene, firsts, verb):
 
 
 def test_it_recovers_when_disturbed(scene):
-    actor = Disturbed(Skilled(), sway=0.1, push=0.02, miss=0.01)
+    actor = Disturbed(Skilled(), sway=0.08, push=0.01, miss=0.005)
     outcomes = [
         rollout(scene, actor, expert=Skilled(), seed=seed, horizon=HORIZON, record=False).outcome for seed in range(12)
     ]
