@@ -60,7 +60,7 @@ def test_it_writes_the_data_set_that_generate_would(tmp_path):
         assert episode.success and np.array_equal(episode.labels, episode.actions)
     assert verify(tmp_path, scene=lambda: Plane(windy=0.0), replay=1.0, workers=1) == []
     assert inspect(tmp_path).is_file()
-    assert set(files(tmp_path)) == {*(f"episodes-{n:06d}.tar" for n in range(3)), *TEXTS, "card.html"}
+    assert set(files(tmp_path)) == {*(f"episodes-{n:06d}.tar" for n in range(3)), *TEXTS, "card.html", "verify.json"}
 
 
 TEXTS = ("manifest.json", "index.jsonl", "generation.json")
@@ -110,6 +110,25 @@ def test_a_failure_is_done_again_unless_all_is_kept(tmp_path):
     assert made.episodes == 0 and sum("not kept" in line for line in heard) == 2
     assert sit(tmp_path / "b", episodes=1, horizon=2, keep="all").episodes == 1
     assert Dataset.open(tmp_path / "b").rows[0].outcome == "timeout"
+
+
+def test_what_cannot_be_measured_is_not_kept_and_its_reason_told(tmp_path):
+    class Broken(Plane):
+        def _result(self, outcome):
+            step = super()._result(outcome)
+            step.observation.signals["eef_pos_world"][0] += 100.0 * (outcome is not None)
+            return step
+
+    heard = []
+    stage = Broken(windy=0.0)
+    screen = Commands({30: Stop})
+    done = teleop(
+        scene=lambda: stage,
+        device=lambda: Finger(stage),
+        screen=lambda: screen,
+        **{"out": tmp_path, "episodes": 1, "seed": 5, "horizon": HORIZON, "real_time": False, "tell": heard.append},
+    )
+    assert done.episodes == 0 and any("not kept (signal eef_pos_world reaches" in line for line in heard), heard
 
 
 @pytest.mark.parametrize(
