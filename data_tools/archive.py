@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data_tools.generate import Speaker, spoken
-from data_tools.publish import publish
+from data_tools.publish import publish, spoken
+from data_tools.station import Speaker
 from mmil.contracts import Episode, Goal, Spec, UserError
 from mmil.data.dataset import INDEX, MANIFEST
 from mmil.data.sample import encode_episode

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-import numpy as np
-
-from data_tools.guard import picture_faults
+from data_tools.guard import picture_faults, signal_faults
 from mmil.contracts import BODY_POSES, Episode, Spec
-
-LARGEST = 1e4  # of any signal: no joint, force or length of a table-top robot comes near
-LIMITS = {  # largest absolute value of signals whose unit we know
-    "joint_pos": 2 * math.pi + 0.5,  # [rad]
-    "joint_vel": 50.0,  # [rad/s]
-    "joint_torque": 1e3,  # [N·m]
-    "eef_pos_world": 10.0,  # [m]
-    "eef_quat_xyzw": 1.2,  # sensors have noise
-    "gripper_pos": 1.0,  # [m]
-}
 
 
 def episode_reasons(episode: Episode, spec: Spec) -> Iterator[str]:
     """What is not as the Spec says, out of range, or never rendered."""
     yield from shape_reasons(episode, spec)
     yield from _thing_reasons(episode, spec)
-    yield from _range_reasons(episode)
+    yield from signal_faults(episode)
     yield from picture_faults(episode)
 
 
@@ -52,12 +39,3 @@ def _thing_reasons(episode: Episode, spec: Spec) -> Iterator[str]:
         yield f"things {things or 'none'}, the Spec says {', '.join(map(str, spec.privileged[BODY_POSES][:1]))}"
     elif episode.things and episode.goal.object not in episode.things:
         yield f"goal {episode.goal}, but the things are {things}"
-
-
-def _range_reasons(episode: Episode) -> Iterator[str]:
-    for name, array in {"actions": episode.actions, "labels": episode.labels}.items():
-        if len(array) and np.abs(array).max() > 1.0:
-            yield f"{name} reach {np.abs(array).max():.3f}, outside [-1, 1]"
-    for name, array in episode.signals.items():
-        if (peak := np.abs(array).max(initial=0.0)) > LIMITS.get(name, LARGEST):
-            yield f"signal {name} reaches {peak:.3g}, more than {LIMITS.get(name, LARGEST):.3g}"

@@ -10,8 +10,8 @@ from typing import Any
 
 from data_tools.archive import Archive
 from data_tools.folder import claim, finish
-from data_tools.generate import Keep, Speaker, load_grammar
-from data_tools.guard import picture_faults
+from data_tools.guard import picture_faults, signal_faults
+from data_tools.station import Keep, Speaker, load_grammar
 from data_tools.window import Window
 from mmil.contracts import Episode, Goal, Infeasible, Scene, UserError
 from mmil.experts.teleop import Handset, Person, Redo, Screen, Skip, Stop, Undo
@@ -98,8 +98,10 @@ class _Session:
             return 0
         except Undo:
             return -self._undo()
-        kept = self.keep == "all" or episode.success
-        self.tell(f"{episode.outcome}, {'kept' if kept else 'not kept: the same again'}; {self.person.pace}")
+        faults = signal_faults(episode) + picture_faults(episode)
+        kept = not faults and (self.keep == "all" or episode.success)
+        why = f"not kept ({faults[0]})" if faults else "not kept: the same again"
+        self.tell(f"{episode.outcome}, {'kept' if kept else why}; {self.person.pace}")
         if kept:
             self.archive.add(episode, attempts=self.layout + 1)
             self.made, self.layout = self.made + 1, 0
@@ -114,10 +116,7 @@ class _Session:
             self.tell(f"episode {number}: {sentence}")
             return sentence
 
-        episode = rollout(self.scene, self.person, seed=seed, horizon=self.horizon, instruction=instruction)
-        if faults := picture_faults(episode):
-            raise UserError(f"episode {number} (scene seed {seed}): {faults[0]}")
-        return episode
+        return rollout(self.scene, self.person, seed=seed, horizon=self.horizon, instruction=instruction)
 
     def _undo(self) -> int:
         self.layout = 0

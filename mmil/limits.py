@@ -13,7 +13,7 @@ LIMITS: Mapping[str, float] = MappingProxyType(  # largest absolute value of sig
         "joint_vel": 50.0,  # [rad/s]
         "joint_torque": 1e3,  # [N·m]
         "eef_pos_world": 10.0,  # [m]
-        "eef_quat_xyzw": 1.001,
+        "eef_quat_xyzw": 1.2,  # sensors have noise
         "gripper_pos": 1.0,  # [m]
     }
 )

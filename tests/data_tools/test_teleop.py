@@ -112,6 +112,25 @@ def test_a_failure_is_done_again_unless_all_is_kept(tmp_path):
     assert Dataset.open(tmp_path / "b").rows[0].outcome == "timeout"
 
 
+def test_what_cannot_be_measured_is_not_kept_and_its_reason_told(tmp_path):
+    class Broken(Plane):
+        def _result(self, outcome):
+            step = super()._result(outcome)
+            step.observation.signals["eef_pos_world"][0] += 100.0 * (outcome is not None)
+            return step
+
+    heard = []
+    stage = Broken(windy=0.0)
+    screen = Commands({30: Stop})
+    done = teleop(
+        scene=lambda: stage,
+        device=lambda: Finger(stage),
+        screen=lambda: screen,
+        **{"out": tmp_path, "episodes": 1, "seed": 5, "horizon": HORIZON, "real_time": False, "tell": heard.append},
+    )
+    assert done.episodes == 0 and any("not kept (signal eef_pos_world reaches" in line for line in heard), heard
+
+
 @pytest.mark.parametrize(
     ("options", "part"),
     [
