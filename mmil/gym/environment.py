@@ -78,8 +78,8 @@ class Environment(gymnasium.Env[dict[str, Any], np.ndarray]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         super().reset(seed=seed)
-        asked = _asked(options)
-        goal = asked.get("goal", self._lay_out(seed).state.goal)
+        asked, step = _asked(options), self._lay_out(seed)
+        goal = asked.get("goal", step.state.goal)
         if goal.done(None) not in self.scene.goals:
             raise UserError(f"goal {goal} is not feasible here; there are: {', '.join(map(str, self.scene.goals))}")
         instruction = asked.get("instruction")
