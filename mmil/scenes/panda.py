@@ -76,18 +76,13 @@ class Panda:
 
     def touched(self) -> list[set[int]]:
         """The geoms that each finger touches."""
-        first, second = self._data.contact.geom.T  # (contacts,)
-        pairs = [*zip(first.tolist(), second.tolist(), strict=True), *zip(second.tolist(), first.tolist(), strict=True)]
+        pairs = self._data.contact.geom.tolist()  # (contacts, 2)
+        pairs += [(second, first) for first, second in pairs]
         return [{other for mine, other in pairs if mine in finger} for finger in self.fingers]
 
     def touching(self, geoms: Collection[int]) -> int:
         """How many fingers touch one of these geoms."""
-        return sum(self._meet(finger, geoms) for finger in self.fingers)
-
-    def _meet(self, mine: Collection[int], others: Collection[int]) -> bool:
-        pairs = self._data.contact.geom  # (contacts, 2)
-        ours, theirs = np.isin(pairs, list(mine)), np.isin(pairs, list(others))
-        return bool(((ours[:, 0] & theirs[:, 1]) | (ours[:, 1] & theirs[:, 0])).any())
+        return sum(not others.isdisjoint(geoms) for others in self.touched())
 
     def _camera(self, camera: int) -> np.ndarray:
         quaternion = np.empty(4)

@@ -163,6 +163,7 @@ class TabletopWorld(ManipulationEnv):
             mujoco.mj_step1(model, data)
             if substep == 1 or self._stock_control:
                 self._pre_action(action, policy_step=substep == 1)
+                self._control.aim()
             else:
                 self._control.apply()
             if substep % every == 0:  # what step1 measured, before the substep moves on

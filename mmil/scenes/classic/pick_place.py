@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import mujoco
 import numpy as np
 from robosuite.environments.manipulation.pick_place import PickPlace as Task
@@ -40,8 +42,13 @@ class PickPlace(Classic):
         self._world._check_success()  # it writes down which of them are where they belong
         return bool(self._world.objects_in_bins[THINGS.index(goal.object)])
 
+    @cached_property
+    def _boxes(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        names = [item.root_body for item in self._world.objects]
+        return {name: bounding_box(self._model, self._model.body(name).id) for name in names}
+
     def _grocery(self, thing: Thing, name: str) -> Body:
-        middle, half = bounding_box(self._model, self._model.body(name).id)
+        middle, half = self._boxes[name]
         body = self._body(thing, name, half, symmetry=0.0 if thing.shape == "can" else np.pi)
         rotation = self._data.xmat[self._model.body(name).id].reshape(3, 3)
         body.position[:] += rotation @ middle
