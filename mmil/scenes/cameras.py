@@ -6,6 +6,7 @@ held-out band, so that every parameter of a held-out camera lies outside what tr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -20,8 +21,10 @@ SIDE = {**NOMINAL, "azimuth": 75.0, "distance": 0.85}
 WRIST_FOVY = 75.0  # [deg]
 
 
-def draw_standing(rng: np.random.Generator, bands: Bands, *, band: Band, nominal: dict[str, float]) -> dict[str, Any]:
-    """A camera that stands beside the table and looks at its middle."""
+def draw_standing(
+    rng: np.random.Generator, bands: Bands, *, band: Band, nominal: Mapping[str, float], look_at: np.ndarray = LOOK_AT
+) -> dict[str, Any]:
+    """A camera that stands beside the table and looks at its middle, or at another point."""
     widths = [bands.azimuth, bands.elevation, bands.distance, bands.roll, bands.front_fovy, *[bands.look_at] * 3]
     azimuth, elevation, distance, roll, fovy, *shift = widths * _units(rng, 8, band)
     values = {
@@ -30,7 +33,7 @@ def draw_standing(rng: np.random.Generator, bands: Bands, *, band: Band, nominal
         "distance": nominal["distance"] + distance,
         "roll": roll,
     }
-    target = LOOK_AT + shift
+    target = look_at + shift
     position, quaternion = orbit(target, **values)
     return {
         "band": band,

@@ -10,10 +10,10 @@ import numpy as np
 
 from mmil.scenes.furnish import TABLE_TEXTURE
 from mmil.scenes.things import SHAPES
+from mmil.scenes.viewpoints import Viewpoints
 from mmil.scenes.world import TabletopWorld
 
 CAMERAS = {"front": "front", "wrist": "robot0_eye_in_hand", "side": "side"}  # ours → the model's
-WRIST_POSITION, WRIST_LEAN = np.array([0.095, 0.0, 0.0]), -np.radians(30.0)  # [m], [rad]
 
 
 class Parts:
@@ -43,7 +43,7 @@ class Dressing:
         self._model, self._data, self._parts = model, data, parts
         # mujoco skips pairs by boxes around the geoms as they were compiled: things would sink into the table
         model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_MIDPHASE
-        self._wrist_home = wrist_mount(model.cam_quat[parts.cameras["wrist"]])
+        self._viewpoints = Viewpoints(model, parts.cameras)
         for geoms in parts.geoms:
             for shape, geom in geoms.items():
                 if SHAPES[shape].geom == "mesh":
@@ -58,7 +58,7 @@ class Dressing:
         model, physics = self._model, draws["physics"]
         for slot, item in enumerate(draws["objects"]):
             self._slot(slot, item, mass=physics["mass"][slot])
-        self._cameras(draws["cameras"])
+        self._viewpoints.apply(draws["cameras"])
         self._look(draws)
         slippery = [self._parts.top, *(geom for geoms in self._parts.geoms for geom in geoms.values())]
         model.geom_friction[slippery] = self._stock["geom_friction"][slippery] * physics["friction"]
@@ -97,21 +97,6 @@ class Dressing:
         model.body_mass[body], model.body_inertia[body] = mass * kind.mass(half_size), mass * kind.inertia(half_size)
         model.body_ipos[body], model.body_iquat[body] = 0.0, [1.0, 0.0, 0.0, 0.0]
 
-    def _cameras(self, draws: Mapping[str, Any]) -> None:
-        model, cameras = self._model, self._parts.cameras
-        wrist = cameras["wrist"]
-        for name in ("front", "side"):
-            at, item = cameras[name], draws[name]
-            model.cam_pos[at], model.cam_quat[at] = item["position"], item["quaternion_wxyz"]
-            model.cam_fovy[at] = item["fovy"]
-        tilt, turned = np.radians(draws["wrist"]["tilt"]), np.empty(4)
-        angle = float(np.linalg.norm(tilt))
-        mujoco.mju_axisAngle2Quat(turned, tilt / angle if angle else np.array([0.0, 0.0, 1.0]), angle)
-        position, quaternion = self._wrist_home
-        model.cam_pos[wrist] = position + draws["wrist"]["offset"]
-        mujoco.mju_mulQuat(model.cam_quat[wrist], quaternion, turned)
-        model.cam_fovy[wrist] = draws["wrist"]["fovy"]
-
 
 def _centre(model: mujoco.MjModel, geom: int) -> None:
     """Move a mesh so that the middle of its bounding box is where its body is."""
@@ -120,14 +105,3 @@ def _centre(model: mujoco.MjModel, geom: int) -> None:
     mujoco.mju_quat2Mat(rotation, model.geom_quat[geom])
     points = model.mesh_vert[first : first + count] @ rotation.reshape(3, 3).T
     model.geom_pos[geom] = -(points.min(axis=0) + points.max(axis=0)) / 2
-
-
-def wrist_mount(stock: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Position [m] and quaternion wxyz in the hand's frame: in front of it, tilted so that the finger tips show.
-
-    Where robosuite mounts its eye-in-hand camera (`stock` quaternion), the hand hides what is between the fingers.
-    """
-    lean, mounted = np.empty(4), np.empty(4)
-    mujoco.mju_axisAngle2Quat(lean, np.array([1.0, 0.0, 0.0]), WRIST_LEAN)
-    mujoco.mju_mulQuat(mounted, stock, lean)
-    return WRIST_POSITION, mounted

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from mmil import __version__
 from mmil.contracts import BODY_POSES, Goal, Spec, Thing
-from mmil.scenes.world import CONTROL_HZ, CONTROLLER, READINGS
+from mmil.scenes.driven import CONTROL_HZ, CONTROLLER, READINGS
 
 PACKAGES = ("mujoco", "robosuite", "numpy", "numba")  # whose version may change what an action does
 ACTION = ("dx", "dy", "dz", "rx", "ry", "rz", "gripper")

@@ -8,30 +8,22 @@ table or, in episodes without them, out of sight.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections import OrderedDict
-from collections.abc import Sequence
-from importlib.resources import files
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
-import mujoco
 import numpy as np
-from robosuite.controllers import load_composite_controller_config
-from robosuite.environments.manipulation.manipulation_env import ManipulationEnv
 from robosuite.models.arenas import TableArena
 from robosuite.models.objects import MujocoGeneratedObject
 from robosuite.models.tasks import ManipulationTask
 from robosuite.utils.mjcf_utils import new_body, new_geom, new_joint, new_site
 
-from mmil.scenes.control import ArmControl
+from mmil.scenes.driven import Driven
 from mmil.scenes.fixtures import Fixture
 from mmil.scenes.furnish import furnish
 from mmil.scenes.things import BASIC, SHAPES
 
 TABLE_SIZE = (0.8, 0.8, 0.05)  # [m], full
 TABLE_TOP = np.array([0.0, 0.0, 0.8])  # [m], world
-CONTROL_HZ = 20
-READINGS = 5  # wrench readings in a control step, evenly spaced
-CONTROLLER = files("mmil.scenes") / "controllers" / "panda_osc_pose.json"
 AWAY = np.array([0.0, 0.0, 5.0])  # where a camera is until its first pose is drawn
 
 
@@ -78,7 +70,7 @@ class Slot(MujocoGeneratedObject):
         return 0.03
 
 
-class TabletopWorld(ManipulationEnv):
+class TabletopWorld(Driven):
     """A Panda at a table with `slots` things; robosuite renders nothing and observes nothing here."""
 
     def __init__(
@@ -88,37 +80,13 @@ class TabletopWorld(ManipulationEnv):
         shapes: Sequence[str] = BASIC,
         fixtures: Sequence[Fixture] = (),
         textures: bool = False,
-        processors: tuple[Any, ...] = (),
+        processors: Sequence[Callable[[str], str]] = (),
         stock_control: bool = False,
     ) -> None:
-        self._stock_control = stock_control
-        self.shapes, self.fixtures, self._textures = tuple(shapes), tuple(fixtures), textures
-        self.contact = 0.0  # [N], highest in the last control step: the world's push against the hand and what it holds
-        self.stiffness = 1.0  # of the arm, of the pinned controller's
-        self._slot_names = [f"slot{i}" for i in range(slots)]
-        self._processors = processors
-        self.wrench = np.zeros((READINGS, 6))
-        super().__init__(
-            robots="Panda",
-            controller_configs=load_composite_controller_config(controller=str(CONTROLLER)),
-            gripper_types="default",
-            base_types="default",
-            initialization_noise=None,
-            use_camera_obs=False,
-            has_renderer=False,
-            has_offscreen_renderer=False,
-            renderer="mujoco",
-            control_freq=CONTROL_HZ,
-            ignore_done=True,
-            hard_reset=False,
-        )
-
-    def edit_model_xml(self, xml_str: str) -> str:
-        parts = {"shapes": self.shapes, "fixtures": self.fixtures, "textures": self._textures}
-        xml = furnish(super().edit_model_xml(xml_str), self._slot_names, **parts)
-        for process in self._processors:
-            xml = process(xml)
-        return xml
+        self.shapes, self._slot_names = tuple(shapes), [f"slot{i}" for i in range(slots)]
+        parts = {"shapes": self.shapes, "fixtures": tuple(fixtures), "textures": textures}
+        furnished = partial(furnish, slots=self._slot_names, **parts)
+        super().__init__(processors=(furnished, *processors), stock_control=stock_control)
 
     def _load_model(self) -> None:
         super()._load_model()
@@ -130,65 +98,6 @@ class TabletopWorld(ManipulationEnv):
             arena.set_camera(camera_name=camera, pos=AWAY, quat=np.array([1.0, 0.0, 0.0, 0.0]))
         self.slots = [Slot(name, self.shapes) for name in self._slot_names]
         self.model = ManipulationTask(mujoco_arena=arena, mujoco_robots=[robot], mujoco_objects=self.slots)
-
-    def _setup_observables(self) -> OrderedDict:
-        # observations are read from the simulator by the scene, once a control step instead of once a substep
-        return OrderedDict()
-
-    def _setup_references(self) -> None:
-        super()._setup_references()
-        gripper = self.robots[0].gripper["right"]
-        model = self.sim.model
-        self._force, self._torque = (
-            model.sensor_adr[model.sensor_name2id(gripper.important_sensors[name])]
-            for name in ("force_ee", "torque_ee")
-        )
-        self.hand = np.zeros(model.ngeom, bool)  # which geoms are the hand, or held by it
-        for geom in range(model.ngeom):
-            self.hand[geom] = (model.geom_id2name(geom) or "").startswith(gripper.naming_prefix)
-        self._substeps = round(self.control_timestep / self.model_timestep)
-
-    def _reset_internal(self) -> None:
-        super()._reset_internal()
-        arm = self.robots[0].composite_controller.part_controllers["right"]
-        arm.kp, arm.kd = arm.kp * self.stiffness, arm.kd * np.sqrt(self.stiffness)  # damped as before
-        self._control = ArmControl(self.robots[0], self.sim.model._model, self.sim.data._data)
-
-    def advance(self, action: np.ndarray) -> None:
-        """One control step: robosuite takes the action and drives the first substep, ArmControl the others."""
-        model, data = self.sim.model._model, self.sim.data._data
-        every = self._substeps // READINGS
-        self.contact = 0.0
-        for substep in range(1, self._substeps + 1):
-            mujoco.mj_step1(model, data)
-            if substep == 1 or self._stock_control:
-                self._pre_action(action, policy_step=substep == 1)
-                self._control.aim()
-            else:
-                self._control.apply()
-            if substep % every == 0:  # what step1 measured, before the substep moves on
-                row = self.wrench[substep // every - 1]
-                row[:3] = data.sensordata[self._force : self._force + 3]
-                row[3:] = data.sensordata[self._torque : self._torque + 3]
-            mujoco.mj_step2(model, data)
-            if substep % every == 0:
-                self.contact = max(self.contact, self._net_contact())
-        # what is seen and told is the state that is stored, not the one a substep before
-        mujoco.mj_kinematics(model, data)
-        mujoco.mj_camlight(model, data)
-        self.timestep += 1
-        self.cur_time += self.control_timestep
-
-    def _net_contact(self) -> float:
-        """[N] of the contacts between the hand, with what it holds, and all else: a squeeze cancels out."""
-        model, data = self.sim.model._model, self.sim.data._data
-        mine = self.hand[data.contact.geom]  # (contacts, 2)
-        total, force = np.zeros(3), np.zeros(6)
-        for i in np.flatnonzero(mine[:, 0] != mine[:, 1]):
-            mujoco.mj_contactForce(model, data, int(i), force)
-            push = data.contact.frame[i].reshape(3, 3).T @ force[:3]  # on the second geom
-            total += push if mine[i, 1] else -push
-        return float(np.linalg.norm(total))
 
     def reward(self, action: np.ndarray | None = None) -> float:
         return 0.0  # the scene judges, from privileged state

@@ -5,9 +5,9 @@ from __future__ import annotations
 from robosuite.environments.manipulation.door import Door as Task
 
 from mmil.contracts import Body, Goal, Thing
-from mmil.scenes.classic.driven import Driven
 from mmil.scenes.classic.stage import Classic
 from mmil.scenes.classic.views import View
+from mmil.scenes.driven import Driven
 
 DOOR, HANDLE = Thing("door"), Thing("handle")
 

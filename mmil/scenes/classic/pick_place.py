@@ -9,9 +9,9 @@ import numpy as np
 from robosuite.environments.manipulation.pick_place import PickPlace as Task
 
 from mmil.contracts import Body, Goal, Thing
-from mmil.scenes.classic.driven import Driven
 from mmil.scenes.classic.stage import Classic
 from mmil.scenes.classic.views import View
+from mmil.scenes.driven import Driven
 
 THINGS = tuple(Thing(shape) for shape in ("milk", "bread", "cereal", "can"))  # in robosuite's order
 BIN = Thing("bin")

@@ -11,14 +11,15 @@ import mujoco
 import numpy as np
 
 from mmil.contracts import Body, Goal, Observation, Outcome, Scene, State, Step, Thing, UserError
-from mmil.scenes.classic.driven import Driven
-from mmil.scenes.classic.views import NAMES, Cameras, View
+from mmil.scenes.classic.views import NAMES, View
+from mmil.scenes.driven import Driven
 from mmil.scenes.fingerprint import model_sha256
 from mmil.scenes.manner import Course
 from mmil.scenes.panda import Panda
 from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
 from mmil.scenes.spec import ACTION, NO_GOAL, SETTLE_STEPS, spec_of
+from mmil.scenes.viewpoints import Viewpoints
 from mmil.scenes.visuals import simplify_visuals
 from mmil.shown import Shown
 
@@ -59,7 +60,7 @@ class Classic(Scene):
         height, width = image_size
         self._renderer = Renderer(self._model, self._data, height=height, width=width, rendering=rendering)
         self._robot = Panda(self._world, {name: NAMES[name] for name in cameras})
-        self._cameras = Cameras(self._model, {name: self._model.camera(NAMES[name]).id for name in NAMES})
+        self._viewpoints = Viewpoints(self._model, {name: self._model.camera(NAMES[name]).id for name in NAMES})
         self._moment = 0
         self._draws: dict[str, Any] = {}
         self._goal, self._tare, self._command = NO_GOAL, np.zeros(6), -1.0
@@ -96,7 +97,7 @@ class Classic(Scene):
         children = np.random.SeedSequence(seed).spawn(len(STREAMS))
         rng = {name: np.random.default_rng(child) for name, child in zip(STREAMS, children, strict=True)}
         views = json.loads(json.dumps(self.view.draw(rng["cameras"], self._randomisation)))
-        self._cameras.apply(views)
+        self._viewpoints.apply(views)
         self._world.place(rng["placement"])
         self._goal, self._instruction, self._elapsed = NO_GOAL, "", 0
         self._draws = {"cameras": views, "robot": {"joint_pos": self._robot.joints.tolist()}, **self._drawn()}
@@ -133,7 +134,7 @@ class Classic(Scene):
 
     def show(self, draws: Mapping[str, Any], states: np.ndarray) -> dict[str, np.ndarray]:
         """Pictures of a stored instant: {camera: uint8 (h, w, 3)} of one row of Episode.states."""
-        self._cameras.apply(draws["cameras"])
+        self._viewpoints.apply(draws["cameras"])
         self._redraw(draws)
         count = self._model.nq + self._model.nv + self._model.na
         self._remember(states[count:])

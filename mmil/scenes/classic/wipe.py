@@ -6,9 +6,9 @@ import numpy as np
 from robosuite.environments.manipulation.wipe import Wipe as Task
 
 from mmil.contracts import Body, Goal, Thing
-from mmil.scenes.classic.driven import Driven
 from mmil.scenes.classic.stage import Classic
 from mmil.scenes.classic.views import View
+from mmil.scenes.driven import Driven
 
 DIRT = Thing("spot")
 UPRIGHT = np.array([0.0, 0.0, 0.0, 1.0])

@@ -1,0 +1,114 @@
+"""A Panda in any of robosuite's environments: quick control, wrench readings, draws from a seed, and no renderer."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+
+import mujoco
+import numpy as np
+from robosuite.controllers import load_composite_controller_config
+from robosuite.environments.manipulation.manipulation_env import ManipulationEnv
+from robosuite.utils.errors import RandomizationError
+
+from mmil.contracts import Infeasible
+from mmil.scenes.control import ArmControl
+
+CONTROL_HZ = 20
+READINGS = 5  # wrench readings in a control step, evenly spaced
+CONTROLLER = files("mmil.scenes") / "controllers" / "panda_osc_pose.json"
+
+
+class Driven(ManipulationEnv):
+    """To be built on, or mixed in before a task: class LiftWorld(Driven, robosuite…Lift)."""
+
+    stiffness = 1.0  # of the arm, of the pinned controller's; from the next reset on
+
+    def __init__(self, *, processors: Sequence[Callable[[str], str]] = (), stock_control: bool = False) -> None:
+        self._processors, self._stock_control = tuple(processors), stock_control
+        self.wrench = np.zeros((READINGS, 6))
+        self.contact = 0.0  # [N], highest in the last control step: the world's push against the hand and what it holds
+        super().__init__(
+            robots="Panda",
+            controller_configs=load_composite_controller_config(controller=str(CONTROLLER)),
+            use_camera_obs=False,
+            has_renderer=False,
+            has_offscreen_renderer=False,
+            renderer="mujoco",
+            control_freq=CONTROL_HZ,
+            ignore_done=True,
+            hard_reset=False,
+            seed=0,  # of the model, which some tasks draw; episodes have their own
+        )
+
+    def edit_model_xml(self, xml_str: str) -> str:
+        xml = super().edit_model_xml(xml_str)
+        for process in self._processors:
+            xml = process(xml)
+        return xml
+
+    def _setup_observables(self) -> OrderedDict:
+        return OrderedDict()  # the scene reads the simulator, once a control step instead of once a substep
+
+    def _setup_references(self) -> None:
+        super()._setup_references()
+        gripper, model = self.robots[0].gripper["right"], self.sim.model
+        self._force, self._torque = (
+            model.sensor_adr[model.sensor_name2id(gripper.important_sensors[name])]
+            for name in ("force_ee", "torque_ee")
+        )
+        names = [model.geom_id2name(geom) or "" for geom in range(model.ngeom)]
+        self.hand = np.array([name.startswith(gripper.naming_prefix) for name in names])  # (geoms,), or held by it
+        self._substeps = round(self.control_timestep / self.model_timestep)
+
+    def _reset_internal(self) -> None:
+        super()._reset_internal()
+        arm = self.robots[0].composite_controller.part_controllers["right"]
+        arm.kp, arm.kd = arm.kp * self.stiffness, arm.kd * np.sqrt(self.stiffness)  # damped as before
+        self._control = ArmControl(self.robots[0], self.sim.model._model, self.sim.data._data)
+
+    def place(self, rng: np.random.Generator) -> None:
+        """Reset with what robosuite draws (placements, the arm's pose) drawn from `rng`."""
+        # its samplers share one generator with it: the state is exchanged, not the object
+        self.rng.bit_generator.state = rng.bit_generator.state
+        try:
+            self.reset()
+        except RandomizationError as error:
+            raise Infeasible(f"robosuite finds no placement: {error}") from None
+
+    def advance(self, action: np.ndarray) -> None:
+        """One control step: robosuite takes the action and drives the first substep, ArmControl the others."""
+        model, data = self.sim.model._model, self.sim.data._data
+        every = self._substeps // READINGS
+        self.contact = 0.0
+        for substep in range(1, self._substeps + 1):
+            mujoco.mj_step1(model, data)
+            if substep == 1 or self._stock_control:
+                self._pre_action(action, policy_step=substep == 1)
+                self._control.aim()
+            else:
+                self._control.apply()
+            if substep % every == 0:  # what step1 measured, before the substep moves on
+                row = self.wrench[substep // every - 1]
+                row[:3] = data.sensordata[self._force : self._force + 3]
+                row[3:] = data.sensordata[self._torque : self._torque + 3]
+            mujoco.mj_step2(model, data)
+            if substep % every == 0:
+                self.contact = max(self.contact, self._net_contact())
+        # what is seen and told is the state that is stored, not the one a substep before
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_camlight(model, data)
+        self.timestep += 1
+        self.cur_time += self.control_timestep
+
+    def _net_contact(self) -> float:
+        """[N] of the contacts between the hand, with what it holds, and all else: a squeeze cancels out."""
+        model, data = self.sim.model._model, self.sim.data._data
+        mine = self.hand[data.contact.geom]  # (contacts, 2)
+        total, force = np.zeros(3), np.zeros(6)
+        for i in np.flatnonzero(mine[:, 0] != mine[:, 1]):
+            mujoco.mj_contactForce(model, data, int(i), force)
+            push = data.contact.frame[i].reshape(3, 3).T @ force[:3]  # on the second geom
+            total += push if mine[i, 1] else -push
+        return float(np.linalg.norm(total))
