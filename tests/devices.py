@@ -13,8 +13,8 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 from robosuite.devices.device import Device as Driver
 
 from mmil.contracts import Scene
-from mmil.experts.handsets import ONE_ARM, Device
 from mmil.experts.teleop import Handset, Reading
+from mmil.scenes.handsets import ONE_ARM, Device
 from tests.plane import Reach
 
 

@@ -29,7 +29,9 @@ def test_every_teleop_config_parses(path, tmp_path):
 
     arguments = ["--config", str(path), "--out", str(tmp_path)]
     parsed = parse(teleop, arguments, verb="teleop", skip=("grammar", "config", "tell"))
-    assert parsed.resolved["device"]["class_path"].startswith("mmil.experts.") and callable(parsed.options["screen"])
+    assert parsed.resolved["device"]["class_path"].startswith("mmil.scenes.handsets.") and callable(
+        parsed.options["screen"]
+    )
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("train/*.yaml")), ids=lambda path: path.stem)

@@ -12,10 +12,10 @@ import pytest
 from data_tools.window import Window
 from mmil.contracts import UserError
 from mmil.experts import Lift
-from mmil.experts.handsets import Device, Keyboard
 from mmil.experts.teleop import Pace, Person, Reading, Redo
 from mmil.rollout import rollout
 from mmil.scenes import Tabletop
+from mmil.scenes.handsets import Device, Keyboard
 from tests.devices import Scripted
 
 ROOT = Path(__file__).parents[2]
