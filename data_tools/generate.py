@@ -18,7 +18,7 @@ from typing import Any
 
 from data_tools.folder import claim, finish, is_finished, require_same
 from data_tools.forecast import Forecast
-from data_tools.part import INFEASIBLE, QUARANTINED
+from data_tools.part import INFEASIBLE, QUALITIES, QUARANTINED
 from data_tools.publish import publish, spoken
 from data_tools.quarantine import QUARANTINE, write_quarantine
 from data_tools.station import Keep, Order, Speaker, load_grammar, make_part, make_part_at_last
@@ -56,6 +56,8 @@ class Generated:
         yield f"{self.store}: {counts} ({when})"
         for verb, (successes, attempts) in rates(told.get("attempts", {})).items():
             yield f"  {verb:<12}{wilson(successes, attempts)}"
+        for quality, (successes, attempts) in rates(told.get(QUALITIES, {})).items():
+            yield f"  of quality {quality:<12}{wilson(successes, attempts)}"
         if told.get(QUARANTINED):
             yield f"  {told[QUARANTINED]} attempts are in quarantine: {self.store}/{QUARANTINE} says why"
         for reason, seeds in told.get(INFEASIBLE, {}).items():
@@ -162,6 +164,7 @@ def _publish(stock: Stock, grammar: Speaker, config: Mapping[str, Any]) -> None:
     for row in rows:
         of_goal[row.goal].append(row)
     write_quarantine(stock.store, records, seed=stock.seed)
+    qualities = stock.tally.qualities()
     publish(
         stock.store,
         spec=stock.spec,
@@ -170,6 +173,7 @@ def _publish(stock: Stock, grammar: Speaker, config: Mapping[str, Any]) -> None:
         shards=[record.entry for record in records],
         said={goal: spoken(grammar, goal, rows=asked, seed=stock.seed) for goal, asked in of_goal.items()},
         attempts=stock.tally.to_json(),
+        **({QUALITIES: qualities} if qualities else {}),
         quarantined=stock.tally.count(QUARANTINED),
         infeasible=stock.tally.reasons(INFEASIBLE),
     )

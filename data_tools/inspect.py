@@ -12,8 +12,9 @@ import numpy as np
 
 from data_tools.card import costs, coverage_views, measures, notes, sentence_views, signal_views, tiles
 from data_tools.checks import shape_reasons
+from data_tools.part import QUALITIES
 from data_tools.player import BUDGET, playable, script, to_play, weight
-from data_tools.skills import asked, counted_attempts, expert, skills
+from data_tools.skills import asked, counted_attempts, expert, qualities, skills
 from data_tools.survey import Survey
 from mmil.contracts import OUTCOMES, Episode, UserError
 from mmil.data.dataset import Dataset
@@ -46,6 +47,7 @@ def inspect(path: Path | str, *, out: Path | str | None = None) -> Path:
         tiles=tiles(dataset),
         notes=notes(dataset, survey),
         skills=skills(rows, counted_attempts(manifest)),
+        qualities=qualities(rows, counted_attempts(manifest, QUALITIES)),
         expert=expert(manifest, rows),
         asked=asked(rows),
         splits=dict(Counter(row.split for row in rows)),

@@ -15,6 +15,7 @@ from mmil.seeds import episode_seed
 NOBODY_ASKED = "none"  # the verb of an attempt that ended before it was told anything
 QUARANTINED: Literal["quarantined"] = "quarantined"  # its numbers or its pictures are faulty
 INFEASIBLE: Literal["infeasible"] = "infeasible"  # the scene found no layout
+QUALITIES = "qualities"  # in the manifest: how attempts ended by their quality, where there are several
 Ending = Outcome | Literal["quarantined", "infeasible"]
 
 
@@ -25,6 +26,7 @@ class Attempt:
     verb: str
     ending: Ending
     reason: str = ""
+    quality: str = ""  # of the demonstration, where there was one
 
     def to_json(self) -> dict[str, str]:
         return {name: value for name, value in asdict(self).items() if value}

@@ -26,7 +26,7 @@ from mmil.data.shards import Row, assemble, encode_rows, file_sha256, scan, shar
 from mmil.progress import progress_bar
 
 ABOUT = "about.json"  # what all parts have in common
-ABOUT_ATTEMPTS = ("attempts", "quarantined", "infeasible")  # of the source's generation, and counted there
+ABOUT_ATTEMPTS = ("attempts", "qualities", "quarantined", "infeasible")  # of the source's generation, and counted there
 FILMED = 6  # episodes in a film unless asked for others
 
 

@@ -44,21 +44,43 @@ def _skill(verb: str, rows: Sequence[Row], attempts: Mapping[str, int] | None, m
     }
 
 
+def qualities(rows: Sequence[Row], attempts: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
+    """A row a quality of demonstration, where there are several. `attempts`: quality → ending → how many."""
+    names = sorted({row.quality for row in rows} | attempts.keys())
+    return [_quality(name, rows, attempts.get(name, {})) for name in names] if len(names) > 1 else []
+
+
+def _quality(name: str, rows: Sequence[Row], attempts: Mapping[str, int]) -> dict[str, Any]:
+    """Success in all the attempts where they were counted, else in the episodes that are kept."""
+    of_it = [row for row in rows if row.quality == name]
+    outcomes = Counter(row.outcome for row in of_it)
+    counts = attempts or outcomes
+    success = wilson(counts.get("success", 0), sum(counts.values()))
+    return {
+        "quality": name,
+        "episodes": len(of_it),
+        "steps": float(np.median([row.steps for row in of_it])) if of_it else None,
+        "outcomes": {outcome: outcomes[outcome] for outcome in OUTCOMES},
+        "success": success,
+        "bar": interval_bar(success, width=110),
+    }
+
+
 def expert(manifest: Mapping[str, Any], rows: Sequence[Row]) -> Interval:
     """How many attempts at all these episodes succeeded."""
     return wilson(sum(row.outcome == "success" for row in rows), len(rows) + manifest["failed_attempts"])
 
 
-def counted_attempts(manifest: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Verb → ending → attempts, as far as the manifest has them."""
-    found = manifest.get("attempts")
-    verbs = found.items() if isinstance(found, dict) else ()
+def counted_attempts(manifest: Mapping[str, Any], by: str = "attempts") -> dict[str, dict[str, int]]:
+    """Verb (or quality) → ending → attempts, as far as the manifest has them."""
+    found = manifest.get(by)
+    names = found.items() if isinstance(found, dict) else ()
     natural = {
-        verb: {ending: count for ending, count in ends.items() if type(count) is int and count >= 0}
-        for verb, ends in verbs
+        name: {ending: count for ending, count in ends.items() if type(count) is int and count >= 0}
+        for name, ends in names
         if isinstance(ends, dict)
     }
-    return {verb: ends for verb, ends in natural.items() if sum(ends.values())}
+    return {name: ends for name, ends in natural.items() if sum(ends.values())}
 
 
 def asked(rows: Sequence[Row]) -> list[dict[str, Any]]:

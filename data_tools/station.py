@@ -93,13 +93,13 @@ class Station:
         except Infeasible as error:
             return Attempt(self._asked, INFEASIBLE, str(error)), None
         except NotFinite as error:
-            return Attempt(self._asked, QUARANTINED, str(error)), None
+            return Attempt(self._asked, QUARANTINED, str(error), quality=self.actor.quality), None
         faults, pictures = signal_faults(episode), picture_faults(episode)
         if pictures and doubt and not faults:
             raise FaultyPictures(f"scene seed {seed}: {pictures[0]}")
         if faults or pictures:
-            return Attempt(self._asked, QUARANTINED, (faults + pictures)[0]), None
-        return Attempt(self._asked, episode.outcome), episode
+            return Attempt(self._asked, QUARANTINED, (faults + pictures)[0], quality=episode.quality), None
+        return Attempt(self._asked, episode.outcome, quality=episode.quality), episode
 
     def _play(self, seed: int) -> Episode:
         rng = sentence_rng(seed)

@@ -1,4 +1,4 @@
-"""How the attempts at a data set ended, by verb."""
+"""How the attempts at a data set ended, by verb and by quality."""
 
 from __future__ import annotations
 
@@ -13,17 +13,24 @@ class Tally:
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()  # verb, ending
+        self._qualities: Counter[tuple[str, str]] = Counter()  # quality, ending
         self._reasons: Counter[tuple[str, str]] = Counter()  # ending, reason
 
     def add(self, attempts: Iterable[Attempt]) -> None:
         for attempt in attempts:
             self._counts[attempt.verb, attempt.ending] += 1
+            if attempt.quality:
+                self._qualities[attempt.quality, attempt.ending] += 1
             self._reasons[attempt.ending, attempt.reason] += 1
 
     def to_json(self) -> dict[str, dict[str, int]]:
         """Verb → ending → attempts."""
-        verbs = sorted({verb for verb, _ in self._counts})
-        return {verb: {e: n for (v, e), n in sorted(self._counts.items()) if v == verb} for verb in verbs}
+        return _nested(self._counts)
+
+    def qualities(self) -> dict[str, dict[str, int]]:
+        """Quality → ending → attempts, if there are several qualities."""
+        found = _nested(self._qualities)
+        return found if len(found) > 1 else {}
 
     def count(self, ending: str) -> int:
         return sum(number for (_, e), number in self._counts.items() if e == ending)
@@ -45,6 +52,11 @@ class Tally:
         of_verb = rates(self.to_json())
         listed = [f"{verb} {done / tried:.0%} of {tried}" for verb, (done, tried) in of_verb.items()]
         return " · ".join(listed) if len(listed) > 1 else ""
+
+
+def _nested(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    names = sorted({name for name, _ in counts})
+    return {name: {e: n for (one, e), n in sorted(counts.items()) if one == name} for name in names}
 
 
 def rates(endings: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[int, int]]:

@@ -53,7 +53,7 @@ class Header:
 
 def told_of_attempts(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """What a manifest says of how its episodes came about, as far as it does."""
-    kinds = {"failed_attempts": int, "attempts": dict, "quarantined": int, "infeasible": dict}
+    kinds = {"failed_attempts": int, "attempts": dict, "qualities": dict, "quarantined": int, "infeasible": dict}
     return {name: manifest[name] for name, kind in kinds.items() if isinstance(manifest.get(name), kind)}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,15 @@ class Dataset:
             return decode_sample(members)
         except Exception as error:  # whatever a decoder makes of altered bytes
             raise UserError(f"{row.shard} is altered at episode {index} ({row.key}): {error}") from error
+
+    def rows_of(self, qualities: Collection[str]) -> tuple[Row, ...]:
+        """Its episodes of these qualities of demonstration, each of which there must be."""
+        there = Counter(row.quality for row in self.rows)
+        if not qualities or not there.keys() >= set(qualities):
+            asked = ", ".join(sorted(set(qualities) - there.keys())) or "(none given)"
+            known = ", ".join(f"{quality} ({count})" for quality, count in sorted(there.items()))
+            raise UserError(f"{self.store}: no episode of quality {asked}; there are {known}")
+        return tuple(row for row in self.rows if row.quality in qualities)
 
     def verify_checksums(self) -> None:
         """Raise with the first shard that is not what the manifest says."""

@@ -37,7 +37,8 @@ class WindowData(LightningDataModule):
     past, future: K and H. stride: a window at every n-th t. target: learn the expert's labels or what was executed.
     workers: processes that read, 0 reads in this one; None: 2 for images, 0 for cached features, which take longer to
     hand over than to read. shuffle_buffer: encoded windows that each worker mixes; cached ones are mixed as a whole.
-    validation: the share of episodes held out, chosen by their keys.
+    validation: the share of episodes held out, chosen by their keys. qualities: of the demonstrations to read, as
+    [expert, sloppy]; None: all.
     resample_sentences: at each reading of a training window, another sentence of its goal.
     others: the share of training windows told another thing of their scene instead, in which nothing is imitated.
     resampled: draw shards with replacement, for fewer shards than ranks. augment: for training images, on the device.
@@ -57,6 +58,7 @@ class WindowData(LightningDataModule):
         shuffle_buffer: int = 2000,
         resampled: bool = False,
         validation: float = 0.05,
+        qualities: Sequence[str] | None = None,
         resample_sentences: bool = True,
         others: float = 0.0,
         augment: Sequence[Transform] = (),
@@ -74,6 +76,7 @@ class WindowData(LightningDataModule):
         self.cut = Cut(past=past, future=future, stride=stride, target=target)
         self.path, self.cache, self.batch_size, self.workers = Path(path), cache, batch_size, workers
         self.shuffle_buffer, self.resampled, self.validation = shuffle_buffer, resampled, validation
+        self.qualities = None if qualities is None else tuple(qualities)
         self.resample_sentences, self.others = resample_sentences, others
         self.transforms, self.seed = tuple(augment), seed
         self._loaders: WeakSet[WindowLoader] = WeakSet()
@@ -144,7 +147,8 @@ class WindowData(LightningDataModule):
 
     def _of(self, dataset: Dataset, *, training: bool) -> list[Row]:
         """Sentences that are held out are not learnt from, whatever the key says."""
-        rows = [row for row in dataset.rows if row.split == "train" or not training]
+        rows = dataset.rows if self.qualities is None else dataset.rows_of(self.qualities)
+        rows = [row for row in rows if row.split == "train" or not training]
         return [row for row in rows if held_out(row.key, share=self.validation) != training]
 
     def _loader(self, *, training: bool) -> WindowLoader:

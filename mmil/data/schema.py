@@ -76,6 +76,7 @@ ATTEMPT: dict = {  # what a row of the index and the json of a sample both say
     "outcome": lambda value: value in OUTCOMES,
     "things": [THING],
     "steps": natural,
+    "quality": optional(str),
 }
 ROW: Schema = {**ATTEMPT, "key": name, "index": natural, "shard": str, "offset": natural, "size": natural}
 SAMPLE: Schema = {
@@ -84,7 +85,6 @@ SAMPLE: Schema = {
     "cameras": [name],
     "draws": dict,
     "measures": optional({...: number}),
-    "quality": optional(str),
     "provenance": optional({...: str}),
 }
 SPEC: Schema = {

@@ -23,6 +23,7 @@ from mmil.data.schema import ATTEMPT, ROW, misfit
 
 SHARD_NAME = re.compile(r"episodes-\d{6,}\.tar")
 END_OF_ARCHIVE = b"\0" * (2 * BLOCK)
+EXPERT = "expert"  # the quality of what does not say its own, as that of an Episode
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Row:
     outcome: Outcome
     things: tuple[Thing, ...]
     steps: int
+    quality: str = EXPERT
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -51,7 +53,8 @@ class Row:
         if reason := misfit(data, ROW):
             raise ValueError(reason)
         things = tuple(Thing(**thing) for thing in data["things"])
-        return cls(**{**data, "goal": Goal.from_json(data["goal"]), "things": things})
+        told = {"goal": Goal.from_json(data["goal"]), "things": things, "quality": data.get("quality") or EXPERT}
+        return cls(**{**data, **told})
 
 
 def shard_name(number: int) -> str:
@@ -107,7 +110,7 @@ def scan(path: Path, *, first: int) -> list[Row]:
 
 def describe(about: Mapping[str, Any], *, key: str, index: int, shard: str, span: tuple[int, int]) -> Row:
     """The row of an episode with this description that lies from span[0] to span[1] of its shard [bytes]."""
-    told = {name: about[name] for name in ATTEMPT}
+    told = {name: about.get(name) for name in ATTEMPT}
     place = {"key": key, "index": index, "shard": shard, "offset": span[0], "size": span[1] - span[0]}
     return Row.from_json({**place, **told})
 
