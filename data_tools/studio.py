@@ -38,7 +38,7 @@ class Change:
             raise UserError("another randomisation changes only what is drawn anew; add --look SEED")
         node = dataset.manifest["config"].get("scene")
         if not isinstance(node, dict) or "class_path" not in node:
-            raise UserError(f"{dataset.path} does not say which scene it was made in; only `mmil generate`'s do")
+            raise UserError(f"{dataset.path} does not say which scene it was made in, as all that mmil simulates does")
         return {**node, "init_args": _merged(node.get("init_args") or {}, self.scene)}
 
     def draws(self, episode: Episode, look: Callable[[int], Mapping[str, Any]]) -> dict[str, Any]:

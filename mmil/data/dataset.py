@@ -39,7 +39,7 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class Dataset:
-    """What `mmil generate` wrote; `Dataset.open` is the way to get one."""
+    """What is finished at a place; `Dataset.open` is the way to get one."""
 
     store: Store
     manifest: dict[str, Any]
@@ -131,7 +131,9 @@ def _manifest(store: Store) -> dict[str, Any]:
         if not sizes:
             raise UserError(f"{store} is not a data set: nothing lies there")
         if GENERATION in sizes:
-            raise UserError(f"{store} is unfinished: run `mmil generate` again with the same options to resume")
+            raise UserError(
+                f"{store} is unfinished: give the command that began it again, with the same options, to go on"
+            )
         raise UserError(f"{store} is not a data set: it has no {MANIFEST}")
     try:
         manifest = json.loads(store.read(MANIFEST))

@@ -49,20 +49,20 @@ class Lease:
     def require(self) -> None:
         """Raise UserError if somebody else holds it by now."""
         if self._lost:
-            raise UserError(f"another `mmil generate` took over {self._address}: this one had given no sign of life")
+            raise UserError(f"another `mmil` took over {self._address}: this one had given no sign of life")
 
     def _take(self) -> None:
         there = self._read()
         silent = time.time() - there.get("alive", 0.0)
         if there and abs(silent) < SILENT:
             raise UserError(
-                f"another `mmil generate` is writing to {self._address} (its last sign of life is {silent:.0f} s old; "
+                f"another `mmil` is writing to {self._address} (its last sign of life is {silent:.0f} s old; "
                 f"one that is silent for {SILENT:.0f} s counts as dead)"
             )
         try:
             self._sign(mode="overwrite" if there else "create")
         except FileExistsError:
-            raise UserError(f"another `mmil generate` has just begun to write to {self._address}") from None
+            raise UserError(f"another `mmil` has just begun to write to {self._address}") from None
         if there:
             time.sleep(SETTLE)
             self._lost = not self._is_mine()

@@ -223,7 +223,7 @@ class WindowData(LightningDataModule):
             return self.workers
         if training and shards < ranks:
             raise UserError(
-                f"{shards} shards cannot be shared by {ranks} ranks: generate with fewer episodes_per_shard, "
+                f"{shards} shards cannot be shared by {ranks} ranks: make it with fewer episodes_per_shard, "
                 "use fewer ranks, or set resampled: true"
             )
         if training and shards // ranks < self.workers:

@@ -127,7 +127,7 @@ class Folder(Store):
                     return lock
             except BlockingIOError:
                 lock.close()
-                raise UserError(f"another `mmil generate` is writing to {self.path}") from None
+                raise UserError(f"another `mmil` is writing to {self.path}") from None
             except FileNotFoundError:  # whoever held it has just removed it
                 pass
             lock.close()

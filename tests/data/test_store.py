@@ -68,7 +68,7 @@ def test_a_chunk_that_fails_leaves_what_was_there(place):
 
 def test_only_one_writes(place):
     one, other = store_at(place), store_at(place)
-    with one.hold(), pytest.raises(UserError, match=r"another `mmil generate` is writing to .*"), other.hold():
+    with one.hold(), pytest.raises(UserError, match=r"another `mmil` is writing to .*"), other.hold():
         pass
     with other.hold():
         other.write("a", b"1")
@@ -118,7 +118,7 @@ def test_whoever_is_silent_loses_the_lock(bucket, hurried, monkeypatch):
         with heir.hold():
             heir.write("a", b"heir")
             dead._lease._renew()
-            with pytest.raises(UserError, match="another `mmil generate` took over"):
+            with pytest.raises(UserError, match="another `mmil` took over"):
                 dead.write("a", b"dead")
     assert bucket().sizes() == {"a": 4}
 

@@ -96,7 +96,7 @@ def test_fetch_takes_no_other_folder_and_no_altered_shard(s3, finished, tmp_path
 def test_a_second_generator_is_refused(s3):
     class Nosy(Plane):
         def reset(self, seed):
-            with pytest.raises(UserError, match="another `mmil generate` is writing to s3://bucket/nosy"):
+            with pytest.raises(UserError, match="another `mmil` is writing to s3://bucket/nosy"):
                 build("s3://bucket/nosy", episodes=1)
             return super().reset(seed)
 

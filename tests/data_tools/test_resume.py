@@ -119,7 +119,7 @@ def test_a_shard_nobody_knows_of_is_not_built_upon(reference, tmp_path):
 def test_a_second_generator_is_refused(tmp_path):
     class Nosy(Plane):
         def reset(self, seed):
-            with pytest.raises(UserError, match="another `mmil generate` is writing"):
+            with pytest.raises(UserError, match="another `mmil` is writing"):
                 build(tmp_path / "out")
             return super().reset(seed)
 
