@@ -77,7 +77,7 @@ def generate(
     workers: int | None = None,
     cluster: parallel.Cluster | None = None,
     address: str | None = None,
-    patience: float | None = 600.0,
+    patience: float | None = parallel.PATIENCE,
     episodes_per_shard: int = 32,
     keep: Keep = "success",
     max_attempts: int = 20,

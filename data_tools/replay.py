@@ -58,7 +58,12 @@ class Replayed:
 
 
 def replay_episodes(
-    dataset: Dataset, scene: Callable[[], Scene], *, share: float, workers: int | None = None
+    dataset: Dataset,
+    scene: Callable[[], Scene],
+    *,
+    share: float,
+    workers: int | None = None,
+    patience: float | None = None,
 ) -> list[Replayed]:
     """A share of the episodes (at least one), by `workers` processes; in the order of their index."""
     rng = np.random.default_rng(dataset.manifest["steps"])  # any fixed choice nobody can tune
@@ -73,6 +78,7 @@ def replay_episodes(
             workers=min(workers or parallel.available_cores(), count),
             env=parallel.simulation_env(),
             name="episode {}".format,
+            patience=patience,
         )
         with closing(work):
             for _, one in work:

@@ -37,6 +37,7 @@ def verify(
     scene: Callable[[], Scene] | None = None,
     replay: float = 0.02,
     workers: int | None = None,
+    patience: float | None = parallel.PATIENCE,
     report: Path | None = None,
     grammar: Callable[[], Any] = load_grammar,
     tell: Callable[[str], None] = lambda line: None,
@@ -44,6 +45,7 @@ def verify(
     """Every reason not to trust the data set; empty if there is none. `tell` hears a line a check.
 
     `replay` is the share of episodes (at least one, unless 0) that `scene` must reproduce; without a scene none is.
+    `patience`: seconds that one of them may take before its worker counts as hung, as of `generate`; None: no end.
     `report` is where the findings are written; None: verify.json in the data set, where one may write.
     """
     try:
@@ -59,7 +61,7 @@ def verify(
     if scene is None and replay > 0:
         tell("no episode replayed: the manifest does not say in which scene they were made")
     elif scene is not None and replay > 0 and len(dataset):
-        replayed, failures = _replay(dataset, scene, share=replay, workers=workers, tell=tell)
+        replayed, failures = _replay(dataset, scene, share=replay, workers=workers, patience=patience, tell=tell)
         reasons += failures
     return reasons + _write(dataset, report, reasons, replayed, tell=tell)
 
@@ -70,10 +72,11 @@ def _replay(
     *,
     share: float,
     workers: int | None,
+    patience: float | None,
     tell: Callable[[str], None],
 ) -> tuple[list[Replayed], list[str]]:
     try:
-        replayed = replay_episodes(dataset, scene, share=share, workers=workers)
+        replayed = replay_episodes(dataset, scene, share=share, workers=workers, patience=patience)
     except UserError as error:
         return [], [str(error)]
     tell(summary(replayed))

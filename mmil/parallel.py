@@ -18,13 +18,14 @@ from mmil.contracts import UserError
 from mmil.crew import Crew, Hall, Job, WorkError
 from mmil.processes import Here, Processes, available_cores
 
-__all__ = ["Cluster", "WorkError", "available_cores", "check", "map_unordered", "run", "simulation_env"]
+__all__ = ["PATIENCE", "Cluster", "WorkError", "available_cores", "check", "map_unordered", "run", "simulation_env"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Task = Callable[[Any, Item], Result]
 Cluster = Literal["ray"]
 
+PATIENCE = 600.0  # [s], for an episode or a trial, unless told otherwise
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 ONE_THREAD |= {"LP_NUM_THREADS": "0"}  # mesa's renderer: in the thread that asks; 1 would be another one to wait for
 

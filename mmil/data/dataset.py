@@ -131,9 +131,7 @@ def _manifest(store: Store) -> dict[str, Any]:
         if not sizes:
             raise UserError(f"{store} is not a data set: nothing lies there")
         if GENERATION in sizes:
-            raise UserError(
-                f"{store} is unfinished: give the command that began it again, with the same options, to go on"
-            )
+            raise UserError(f"{store} is unfinished: the command that began it, with the same options, goes on with it")
         raise UserError(f"{store} is not a data set: it has no {MANIFEST}")
     try:
         manifest = json.loads(store.read(MANIFEST))

@@ -16,6 +16,7 @@ from mmil.evaluation.trials import Stage, evaluate_suites, weights_sha256
 from mmil.language.compositions import Compositions
 from mmil.language.grammar import Grammar
 from mmil.language.instructions import load_instructions
+from mmil.parallel import PATIENCE
 from mmil.run import RunFolder, commit
 
 
@@ -25,6 +26,7 @@ def evaluate(
     suite: str = "all",
     trials: int = 100,
     workers: int | None = None,
+    patience: float | None = PATIENCE,
     seed: int = 0,
     execute: int = 4,
     horizon: int = 120,
@@ -35,9 +37,10 @@ def evaluate(
 ) -> dict[str, dict[str, Any]]:
     """Trials of the run's policy in a suite, or in all of them; summaries by suite.
 
-    execute: actions of each predicted chunk before it looks again. horizon: control steps a trial may take.
-    instructions: YAML of your own sentences, verb → templates. out: where trials.jsonl and summary.json go,
-    RUN/evaluation/SUITE unless given. tell: hears which suites are left out.
+    patience: seconds a trial may take before its worker counts as hung and is replaced (10 times the slowest one, if
+    that is more); null: no end. execute: actions of each predicted chunk before it looks again. horizon: control steps
+    a trial may take. instructions: YAML of your own sentences, verb → templates. out: where trials.jsonl and
+    summary.json go, RUN/evaluation/SUITE unless given. tell: hears which suites are left out.
     """
     folder = RunFolder.open(run)
     if trials < 1:
@@ -68,7 +71,9 @@ def evaluate(
         own=own,
         held=held,
     )
-    made = evaluate_suites(left, stage, trials=trials, seed=seed, workers=workers, out=where, about=about)
+    made = evaluate_suites(
+        left, stage, trials=trials, seed=seed, workers=workers, patience=patience, out=where, about=about
+    )
     return {one.name: made.get(one.name) or done[one.name] for one in suites}
 
 

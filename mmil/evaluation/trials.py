@@ -141,6 +141,7 @@ def evaluate_suites(
     workers: int | None,
     out: Mapping[str, Path],
     about: Mapping[str, Any],
+    patience: float | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Run every suite's trials, write them under out[name], and return the summaries."""
     requests = [
@@ -149,7 +150,7 @@ def evaluate_suites(
         for index in range(trials)
     ]
     begun = time.monotonic()
-    done = _run(requests, stage, workers=workers)
+    done = _run(requests, stage, workers=workers, patience=patience)
     seconds = time.monotonic() - begun
     summaries = {}
     for suite in suites:
@@ -167,15 +168,22 @@ def evaluate_suites(
     return summaries
 
 
-def _run(requests: Sequence[Request], stage: Stage, *, workers: int | None) -> dict[Request, Trial]:
+def _run(
+    requests: Sequence[Request], stage: Stage, *, workers: int | None, patience: float | None
+) -> dict[Request, Trial]:
     done: dict[Request, Trial] = {}
     if not requests:
         return done
-    env = parallel.simulation_env()
-    with (
-        progress_bar("evaluate", total=len(requests), unit="trials") as advance,
-        closing(parallel.run(run_trial, requests, make=stage, workers=workers, env=env, name=_name)) as work,
-    ):
+    work = parallel.run(
+        run_trial,
+        requests,
+        make=stage,
+        workers=workers,
+        env=parallel.simulation_env(),
+        name=_name,
+        patience=patience,
+    )
+    with progress_bar("evaluate", total=len(requests), unit="trials") as advance, closing(work):
         for request, trial in work:
             done[request] = trial
             advance(f"success {sum(one.success for one in done.values())}/{len(done)}")

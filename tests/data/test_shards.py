@@ -196,7 +196,7 @@ class Bomb:
 
 def test_unfinished_and_foreign_folders_are_told_apart(folder, tmp_path):
     (folder / "manifest.json").unlink()
-    with pytest.raises(UserError, match="is unfinished: give the command that began it again, with the same options"):
+    with pytest.raises(UserError, match="is unfinished: the command that began it, with the same options, goes on"):
         Dataset.open(folder)
     with pytest.raises(UserError, match=r"is not a data set: it has no manifest\.json"):
         Dataset.open(tmp_path)

@@ -79,7 +79,7 @@ def test_the_manifest_says_where_it_comes_from(source, redrawn):
 
 
 def test_what_was_rendered_anew_is_verified_and_replayed(redrawn):
-    assert verify(redrawn, scene=Plane, replay=1.0, workers=1) == []
+    assert verify(redrawn, scene=Plane, replay=1.0, workers=1, patience=None) == []
 
 
 def test_a_rendered_data_set_with_other_pictures_is_found_out(source, tmp_path):
@@ -90,7 +90,7 @@ def test_a_rendered_data_set_with_other_pictures_is_found_out(source, tmp_path):
             return super().retake({**draws, "table": [120, 120, 120]}, states)
 
     render(source, out=tmp_path / "out", look=3, workers=1)
-    reasons = verify(tmp_path / "out", scene=Liar, replay=1.0, workers=1)
+    reasons = verify(tmp_path / "out", scene=Liar, replay=1.0, workers=1, patience=None)
     assert len(reasons) == 7 and all("when rendered again" in reason for reason in reasons)
 
 
@@ -120,7 +120,7 @@ def test_some_episodes_only(source, tmp_path):
     render(source, out=tmp_path / "some", episodes="1,4-5", workers=1)
     there, here = Dataset.open(source), Dataset.open(tmp_path / "some")
     assert [row.key for row in here.rows] == [there.rows[index].key for index in (1, 4, 5)]
-    assert verify(tmp_path / "some", scene=Plane, replay=1.0, workers=1) == []
+    assert verify(tmp_path / "some", scene=Plane, replay=1.0, workers=1, patience=None) == []
 
 
 def test_rendered_twice_it_knows_both(source, redrawn, tmp_path):
@@ -263,7 +263,7 @@ def test_tabletop_from_other_cameras(tmp_path):
         assert all(np.allclose(again.signals[name], one.signals[name], atol=1e-5) for name in one.signals)
     finally:
         studio.close()
-    assert verify(tmp_path / "out", scene=StudioScene(tmp_path / "out"), replay=1.0, workers=1) == []
+    assert verify(tmp_path / "out", scene=StudioScene(tmp_path / "out"), replay=1.0, workers=1, patience=None) == []
 
 
 class StudioScene:

@@ -58,7 +58,7 @@ def test_it_writes_the_data_set_that_generate_would(tmp_path):
     for index in range(3):
         episode = dataset.episode(index)
         assert episode.success and np.array_equal(episode.labels, episode.actions)
-    assert verify(tmp_path, scene=lambda: Plane(windy=0.0), replay=1.0, workers=1) == []
+    assert verify(tmp_path, scene=lambda: Plane(windy=0.0), replay=1.0, workers=1, patience=None) == []
     assert inspect(tmp_path).is_file()
     assert set(files(tmp_path)) == {*(f"episodes-{n:06d}.tar" for n in range(3)), *TEXTS, "card.html", "verify.json"}
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from mmil.contracts import Goal, Thing, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.sample import encode_episode
 from mmil.data.shards import assemble, encode_rows, file_sha256, scan, shard_entry
-from tests.plane import Plane, build, copy
+from tests.plane import Plane, build, copy, grammar
 
 
 @pytest.fixture(scope="module")
@@ -104,13 +106,15 @@ def off(episode, metres):
 @pytest.mark.parametrize("reason", SPOILT)
 def test_a_spoilt_episode_with_true_checksums(folder, reason):
     spoil(folder, SPOILT[reason])
-    assert any(reason in line for line in verify(folder, scene=Plane, replay=1.0, workers=1))
+    assert any(reason in line for line in verify(folder, scene=Plane, replay=1.0, workers=1, patience=None))
 
 
 def test_the_findings_are_written(folder, tmp_path):
     spoil(folder, lambda e: {"states": e.states + 1e-3, "provenance": {**e.provenance, "numpy": "0.9"}})
     heard: list[str] = []
-    (line,) = verify(folder, scene=Plane, replay=1.0, workers=1, report=tmp_path / "report.json", tell=heard.append)
+    (line,) = verify(
+        folder, scene=Plane, replay=1.0, workers=1, patience=None, report=tmp_path / "report.json", tell=heard.append
+    )
     findings = json.loads((tmp_path / "report.json").read_text())
     assert findings["not_reproduced"] == [0] and findings["reasons"] == [line]
     assert findings["manifest_sha256"] == file_sha256(folder / "manifest.json")
@@ -137,7 +141,7 @@ def test_a_goal_the_scene_does_not_have(folder):
         def tell(self, goal, instruction):
             raise UserError(f"goal {goal} is not feasible here")
 
-    reasons = verify(folder, scene=Shy, replay=1.0, workers=1)
+    reasons = verify(folder, scene=Shy, replay=1.0, workers=1, patience=None)
     assert len(reasons) == 4 and all("is not feasible here" in reason for reason in reasons)
 
 
@@ -180,11 +184,31 @@ def test_held_out_sentences_in_training(folder):
     assert any("near-duplicate" in line and held_out in line for line in verify(folder, workers=1))
 
 
+class Stuck(Plane):
+    """Hangs where nobody did before."""
+
+    def __init__(self, flag):
+        super().__init__()
+        self.flag = flag
+
+    def step(self, action):
+        if not self.flag.exists():
+            self.flag.touch()
+            time.sleep(600)
+        return super().step(action)
+
+
+def test_a_replay_that_hangs_is_given_to_another_worker(folder, tmp_path):
+    scene = partial(Stuck, tmp_path / "flag")
+    assert verify(folder, scene=scene, replay=1.0, workers=1, patience=3.0, grammar=grammar) == []
+    assert (tmp_path / "flag").exists()
+
+
 def test_another_scene_cannot_replay(folder):
     class Wider(Plane):
         spec = replace(Plane.spec, control_hz=50.0)
 
-    reasons = verify(folder, scene=Wider, workers=1)
+    reasons = verify(folder, scene=Wider, workers=1, patience=None)
     assert "control_hz: 20.0 != 50.0" in only(reasons)
 
 
