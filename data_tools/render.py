@@ -49,9 +49,12 @@ def render(
     cameras: dict[str, Any] | None = None,
     scene: dict[str, Any] | None = None,
     episodes: str | None = None,
+    clear: bool = False,
     workers: int | None = None,
 ) -> Rendered:
     """Show stored states with another look: into a new data set, or into a film.
+
+    Pictures are as the scene would have recorded them: as noisy, late and lossy as was drawn for the episode.
 
     Args:
         path: the data set
@@ -61,13 +64,14 @@ def render(
         cameras: pose of a camera, the same in every episode: {front: {azimuth: 40, elevation: 30}}
         scene: options of the scene that shows them: {image_size: [256, 256], rendering: stock}
         episodes: which ones: 0-5,9 (all; of a film, the first 6)
+        clear: cameras record what they see, without the noise, delay and loss that were drawn; signals stay as they are
         workers: processes (one a core)
     """
     if (out is None) == (film is None):
         raise UserError("say where to: either --out DIR for a data set, or --film FILE.mp4 (or a folder of films)")
     dataset = Dataset.open(path)
     indexes = chosen(episodes, len(dataset)) if episodes else range(min(FILMED, len(dataset)) if film else len(dataset))
-    plan = StudioPlan(dataset.path, Change(look, nested(cameras or {}), nested(scene or {})))
+    plan = StudioPlan(dataset.path, Change(look, nested(cameras or {}), nested(scene or {}), clear))
     plan.change.node(dataset)
     if film is not None:
         difference = require_stored_pictures(dataset.path, indexes)

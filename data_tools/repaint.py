@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -23,6 +23,26 @@ class Showing(Protocol):
 
     def look(self, seed: int) -> Mapping[str, Any]:
         """New draws of what only the eye notices, by the names they have among the draws."""
+
+
+@runtime_checkable
+class Sensing(Protocol):
+    """What a scene has besides, whose cameras are noisy, late or lossy as an episode's draws say."""
+
+    def sense(self, draws: Mapping[str, Any], seen: Iterable[Observation]) -> Iterator[Observation]:
+        """What they record of all the instants of an episode, in order."""
+
+    def clear(self, draws: Mapping[str, Any]) -> dict[str, Any]:
+        """The same draws, but with cameras that record what they see."""
+
+
+def recorded_at(scene: Any, draws: Mapping[str, Any], states: np.ndarray, at: Iterable[int]) -> dict[int, Observation]:
+    """Stored instants again, as they would be recorded; where cameras are not perfect that takes all those before."""
+    showing = require_showing(scene)
+    if not isinstance(scene, Sensing) or scene.clear(draws) == draws:
+        return {instant: showing.retake(draws, states[instant]) for instant in at}
+    seen = list(scene.sense(draws, (showing.retake(draws, one) for one in states)))
+    return {instant: seen[instant] for instant in at}
 
 
 def require_showing(scene: Any) -> Showing:

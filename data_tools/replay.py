@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from data_tools.repaint import repaint_reasons, require_showing
+from data_tools.repaint import recorded_at, repaint_reasons
 from mmil import parallel
 from mmil.contracts import BODY_POSES, Actor, Episode, Observation, Scene, State, UserError
 from mmil.data.dataset import Dataset
@@ -184,8 +184,8 @@ def _rollout(theatre: _Theatre, episode: Episode) -> tuple[Episode, dict[int, Ma
         watch=watch,
     )
     if theatre.redrawn:
-        showing = require_showing(theatre.scene)
-        frames = {at: showing.retake(episode.draws, episode.states[at]).images for at in (0, -1)}
+        shown = recorded_at(theatre.scene, episode.draws, episode.states, (0, -1))
+        frames = {at: one.images for at, one in shown.items()}
     return again, frames
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from data_tools.guard import picture_faults
-from data_tools.repaint import Difference, difference, require_showing
+from data_tools.repaint import Difference, Sensing, difference, recorded_at, require_showing
 from mmil import parallel
 from mmil.config import build_scene
 from mmil.contracts import Episode, Observation, Scene, UserError
@@ -28,9 +28,11 @@ class Change:
     look: int | None = None  # the seed that cameras, light and colours are drawn from anew
     cameras: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # camera → what is given of its pose
     scene: Mapping[str, Any] = field(default_factory=dict)  # options of the scene
+    clear: bool = False  # cameras record what they see, without the noise, delay and loss that were drawn
 
     def to_json(self) -> dict[str, Any]:
-        return {"look": self.look, "cameras": dict(self.cameras), "scene": dict(self.scene)}
+        told = {"look": self.look, "cameras": dict(self.cameras), "scene": dict(self.scene)}
+        return {**told, "clear": True} if self.clear else told
 
     def node(self, dataset: Dataset) -> dict[str, Any]:
         """The config of the scene that shows the episodes of `dataset`."""
@@ -41,11 +43,13 @@ class Change:
             raise UserError(f"{dataset.path} does not say which scene it was made in, as all that mmil simulates does")
         return {**node, "init_args": _merged(node.get("init_args") or {}, self.scene)}
 
-    def draws(self, episode: Episode, look: Callable[[int], Mapping[str, Any]]) -> dict[str, Any]:
+    def draws(self, episode: Episode, scene: Scene) -> dict[str, Any]:
         """The episode's draws, and those that are new."""
         draws = dict(episode.draws)
         if self.look is not None:
-            draws |= look(look_seed(self.look, episode.seed))
+            draws |= require_showing(scene).look(look_seed(self.look, episode.seed))
+        if self.clear and isinstance(scene, Sensing):
+            draws |= scene.clear(draws)
         if self.cameras:
             drawn = draws.get("cameras", {})
             if unknown := ", ".join(sorted(set(self.cameras) - set(drawn))):
@@ -72,13 +76,14 @@ class Studio:
     def redrawn(self) -> list[str]:
         """The draws that are not the episode's own any more."""
         looked = require_showing(self.scene).look(0) if self.change.look is not None else {}
-        return sorted({*looked, *(["cameras"] if self.change.cameras else [])})
+        cleared = ["sensors"] if self.change.clear and isinstance(self.scene, Sensing) else []
+        return sorted({*looked, *cleared, *(["cameras"] if self.change.cameras else [])})
 
     def episode(self, index: int) -> Episode:
         """The stored episode with its new pictures, and what says so in signals and draws."""
-        stored, showing = self.dataset.episode(index), require_showing(self.scene)
-        draws = self.change.draws(stored, showing.look)
-        seen = [self._instant(index, draws, states) for states in stored.states]
+        stored = self.dataset.episode(index)
+        draws = self.change.draws(stored, self.scene)
+        seen = list(self._recorded(index, draws, stored.states, range(len(stored.states))).values())
         signals = {name: values for name, values in stored.signals.items() if not name.startswith(CAMERA)}
         signals |= {name: np.stack([one.signals[name] for one in seen]) for name in seen[0].signals}
         images = {camera: np.stack([one.images[camera] for one in seen]) for camera in self.scene.spec.cameras}
@@ -88,19 +93,21 @@ class Studio:
         return episode
 
     def differences(self, index: int) -> dict[str, Difference]:
-        """Between stored and shown, by camera, at the best instant: frames may come late or be lost, but not all."""
+        """Between stored and shown, by camera, at the best instant."""
         stored = self.dataset.episode(index)
-        instants = np.unique(np.linspace(0, len(stored.actions), INSTANTS).round().astype(int))
-        shown = {at: self._instant(index, stored.draws, stored.states[at]).images for at in instants}
+        instants = np.unique(np.linspace(0, len(stored.actions), INSTANTS).round().astype(int)).tolist()
+        shown = self._recorded(index, stored.draws, stored.states, instants)
         return {
-            camera: min(difference(frames[at], shown[at][camera]) for at in instants)
+            camera: min(difference(frames[at], shown[at].images[camera]) for at in instants)
             for camera, frames in stored.images.items()
             if np.ptp(frames)  # one that was dead shows nothing
         }
 
-    def _instant(self, index: int, draws: Mapping[str, Any], states: np.ndarray) -> Observation:
+    def _recorded(
+        self, index: int, draws: Mapping[str, Any], states: np.ndarray, at: Iterable[int]
+    ) -> dict[int, Observation]:
         try:
-            return require_showing(self.scene).retake(draws, states)
+            return recorded_at(self.scene, draws, states, at)
         except (KeyError, ValueError) as error:
             what = f"the draws or states of episode {index} are not of this scene"
             raise UserError(f"{what}, perhaps of another version of it: {error!r}") from error

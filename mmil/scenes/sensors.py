@@ -21,6 +21,9 @@ USUAL = {
 Draws = Mapping[str, Any]
 
 
+CLEAR: Draws = {"image_noise": 0.0, "image_loss": 0.0, "image_latency": 0, "dead_camera": None}  # perfect cameras
+
+
 class Sensors:
     """What is read in an episode; made at its reset and asked once an instant."""
 

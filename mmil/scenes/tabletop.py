@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import mujoco
@@ -29,8 +30,9 @@ from mmil.scenes.layout import TALL
 from mmil.scenes.panda import Panda
 from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
-from mmil.scenes.sensors import Sensors
+from mmil.scenes.sensors import CLEAR, Sensors
 from mmil.scenes.skills import Lift, Skill
+from mmil.scenes.skills.skill import require_parts
 from mmil.scenes.spec import ACTION, NO_GOAL, SETTLE_STEPS, spec_of
 from mmil.scenes.things import BASIC, COLOURS, SHAPES, every_thing
 from mmil.scenes.visuals import simplify_visuals
@@ -71,7 +73,7 @@ class Tabletop(Scene):
         self._randomisation = randomisation or Randomisation()
         self._things, self._fixtures, self._manners, self._horizon = things, fixtures, manners, horizon
         self._furniture = Furniture(self._skills.values() if fixtures else ())
-        _require_parts(self._skills.values(), shapes, fixtures=fixtures)
+        require_parts(self._skills.values(), shapes, fixtures=fixtures)
         self._world = TabletopWorld(
             slots=things,
             shapes=shapes,
@@ -178,6 +180,16 @@ class Tabletop(Scene):
         images = self.show(draws, states)
         return Observation(images, self._robot.camera_poses(), instruction="")
 
+    def sense(self, draws: Mapping[str, Any], seen: Iterable[Observation]) -> Iterator[Observation]:
+        """What the cameras record of all the instants of an episode, in order: noisy, late and lossy as drawn."""
+        sensors = Sensors(draws["sensors"], tuple(self.spec.cameras))
+        for one in seen:
+            yield replace(one, images=dict(sensors.images(one.images.__getitem__)))
+
+    def clear(self, draws: Mapping[str, Any]) -> dict[str, Any]:
+        """The same draws, but with cameras that record what they see."""
+        return {**draws, "sensors": {**draws["sensors"], **CLEAR}}
+
     def look(self, seed: int) -> dict[str, Any]:
         """New draws of what only the eye notices."""
         draws = self._randomisation.draw(seed, things=2, pool=self._pool)  # two, for whom there is always room
@@ -267,16 +279,6 @@ class Tabletop(Scene):
             symmetry=shape.symmetry,
             room=PUT_ROOM + (TALL if shape.tall else 0.0),
         )
-
-
-def _require_parts(skills: Iterable[Skill], shapes: Sequence[str], *, fixtures: int) -> None:
-    for skill in skills:
-        if skill.fixtures and not fixtures:
-            raise UserError(f"skill {skill.verb} needs a {' or a '.join(skill.fixtures)}; set fixtures to 1 or more")
-        if skill.shapes and not set(skill.shapes) & set(shapes):
-            raise UserError(
-                f"skill {skill.verb} needs one of the shapes {', '.join(skill.shapes)}; got {', '.join(shapes)}"
-            )
 
 
 def _require(what: str, asked: Sequence[str], known: Mapping[str, Any]) -> None:

@@ -266,6 +266,27 @@ def test_tabletop_from_other_cameras(tmp_path):
     assert verify(tmp_path / "out", scene=StudioScene(tmp_path / "out"), replay=1.0, workers=1, patience=None) == []
 
 
+def test_cameras_record_as_they_did_unless_told_otherwise(tmp_path):
+    noisy = {"profile": "strong", "only": ["images"], "cameras": "none"}
+    node = {"class_path": "mmil.scenes.Tabletop"}
+    node["init_args"] = {"image_size": [48, 48], "things": 2, "randomisation": noisy}
+    options = {"episodes": 1, "seed": 6, "horizon": 6, "workers": 1, "keep": "all", "config": {"scene": node}}
+    options |= {"patience": None}
+    generate(scene=partial(build_scene, node), actor=Lift, out=tmp_path / "set", **options)
+    stored = Dataset.open(tmp_path / "set").episode(0)
+    assert stored.draws["sensors"]["image_noise"] > 4 and stored.draws["sensors"]["image_latency"]
+    for name, clear in (("same", False), ("clear", True)):
+        render(tmp_path / "set", out=tmp_path / name, workers=1, clear=clear)
+        here = Dataset.open(tmp_path / name)
+        apart = np.abs(here.episode(0).images["front"].astype(int) - stored.images["front"]).mean()
+        assert apart > 2 if clear else apart < 1  # noise, and JPEG
+        assert here.episode(0).draws == stored.draws or clear
+        (made,) = here.manifest["lineage"]
+        assert (made.get("clear"), made["redrawn"]) == ((True, ["sensors"]) if clear else (None, []))
+        told = {"scene": StudioScene(tmp_path / name), "replay": 1.0, "workers": 1, "patience": None}
+        assert verify(tmp_path / name, **told) == []
+
+
 class StudioScene:
     """The scene that the manifest names."""
 

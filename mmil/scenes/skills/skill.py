@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from mmil.contracts import Body, Goal, State
+from mmil.contracts import Body, Goal, State, UserError
 
 HELD_STEPS = 3  # control steps a goal must stay reached
 UNGENTLE = ("slowly", "quickly")  # manners where force is what it takes
@@ -31,6 +31,17 @@ class Skill(ABC):
     @abstractmethod
     def reached(self, goal: Goal, *, start: State, now: State) -> bool:
         """Whether `goal` is, in the state `now` of an episode that began in `start`."""
+
+
+def require_parts(skills: Iterable[Skill], shapes: Sequence[str], *, fixtures: int) -> None:
+    """Raise UserError where one of the skills lacks what it is done to."""
+    for skill in skills:
+        if skill.fixtures and not fixtures:
+            raise UserError(f"skill {skill.verb} needs a {' or a '.join(skill.fixtures)}; set fixtures to 1 or more")
+        if skill.shapes and not set(skill.shapes) & set(shapes):
+            raise UserError(
+                f"skill {skill.verb} needs one of the shapes {', '.join(skill.shapes)}; got {', '.join(shapes)}"
+            )
 
 
 def things(state: State) -> Iterator[Body]:
