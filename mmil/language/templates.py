@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Mapping
 
 from mmil.contracts import UserError
@@ -13,9 +14,22 @@ REFERENCE = ("shape", "colour", "landmark")  # of a reference's
 _SLOT = re.compile(r"\{([^{}]*)\}")
 
 
+class _Brief(reprlib.Repr):
+    """What a message has room for: a few lines of YAML may stand for lists of lists without end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 3
+        self.maxlist = self.maxtuple = self.maxset = self.maxdict = 12
+        self.maxstring = self.maxother = self.maxlong = 1000
+
+    def repr_int(self, x: int, level: int) -> str:
+        return super().repr_int(x, level) if x.bit_length() < self.maxlong else "a number of many digits"
+
+
 def quoted(value: object, limit: int = 80) -> str:
     """`value` as one short line for a message."""
-    text = repr(value)
+    text = _Brief().repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -9,6 +9,9 @@ import pytest
 from mmil.contracts import UserError
 from mmil.language.instructions import load_instructions
 
+# ten lists of ten of the one before: a thousand million laughs
+LAUGHS = "lift: [[&a0 [ha], " + ", ".join(f"&a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)) + "]]"
+
 
 def test_templates_of_each_verb_are_read(tmp_path):
     path = tmp_path / "mine.yaml"
@@ -45,6 +48,8 @@ def test_templates_of_each_verb_are_read(tmp_path):
         ("lift: [3]", "3 is int, not a string"),
         ("lift: [{object}]", "is dict, not a string (quote it?)"),
         ("# " + "x" * 1_000_000, "above 1 MB"),
+        (LAUGHS, "is list, not a string"),
+        ("lift: [0x" + "f" * 9000 + "]", "a number of many digits is int, not a string"),
     ],
 )
 def test_a_mistake_is_named_in_one_line(tmp_path, text, said):
