@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
@@ -29,7 +29,7 @@ class Parsed:
 class _Parser(ArgumentParser):
     """Errors become one line, and help does not build what defaults name."""
 
-    def error(self, message: str, ex: Exception | None = None) -> None:
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         raise UserError(one_line(message)) from ex
 
 
@@ -66,7 +66,7 @@ def _parser(function: Callable[..., Any], *, verb: str, positional: Sequence[str
     parser = _Parser(prog=f"mmil {verb}", description=summary, exit_on_error=False, default_env=False)
     for name in positional:
         # a plural name takes one or more
-        parser.add_argument(name, type=Path, **({"nargs": "+"} if name.endswith("s") else {}))
+        parser.add_argument(name, type=Path, nargs="+" if name.endswith("s") else None)
     parser.add_function_arguments(function, skip={*skip, *positional})
     return parser
 

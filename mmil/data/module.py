@@ -147,8 +147,8 @@ class WindowData(LightningDataModule):
 
     def _of(self, dataset: Dataset, *, training: bool) -> list[Row]:
         """Sentences that are held out are not learnt from, whatever the key says."""
-        rows = dataset.rows if self.qualities is None else dataset.rows_of(self.qualities)
-        rows = [row for row in rows if row.split == "train" or not training]
+        every = dataset.rows if self.qualities is None else dataset.rows_of(self.qualities)
+        rows = [row for row in every if row.split == "train" or not training]
         return [row for row in rows if held_out(row.key, share=self.validation) != training]
 
     def _loader(self, *, training: bool) -> WindowLoader:

@@ -70,12 +70,11 @@ class Window:
 def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[Window]:
     """The windows of an encoded episode, in order of t."""
     steps = row.steps
-    told = per_frame(spec)
-    arrays = decode_arrays(sample["npz"], ["actions", "labels", *told])
+    arrays = decode_arrays(sample["npz"], ["actions", "labels", *per_frame(spec)])
     actions = np.concatenate([arrays[cut.target], np.repeat(arrays[cut.target][-1:], cut.future - 1, axis=0)])
     strayed = cut.strayed(arrays["actions"], arrays["labels"])
     strayed = np.concatenate([strayed, np.zeros(cut.future - 1, bool)])
-    told = {name: _from_the_start(arrays[name], cut.past) for name in told}
+    told = {name: _from_the_start(arrays[name], cut.past) for name in per_frame(spec)}
     frames = {camera: [_frame(row, sample, frame_name(camera, t)) for t in range(steps)] for camera in spec.cameras}
     for t in cut.times(steps):
         past = range(t - cut.past + 1, t + 1)

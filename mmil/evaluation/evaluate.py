@@ -59,8 +59,8 @@ def evaluate(
         "instructions": str(instructions) if instructions else None,
     }
     asked = {"n": trials, "seed": seed, **{name: about[name] for name in ("weights_sha256", "execute", "horizon")}}
-    done = {} if own else {one.name: _finished(where[one.name], asked) for one in suites}
-    left = [one for one in suites if not done.get(one.name)]
+    done = {} if own else {one.name: there for one in suites if (there := _finished(where[one.name], asked))}
+    left = [one for one in suites if one.name not in done]
     data = folder.data["config"]
     stage = Stage(
         actor=partial(load_runner, folder.path, execute),

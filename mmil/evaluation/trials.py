@@ -83,10 +83,10 @@ class _Worker:
     def _play(self, request: Request, *, film: Path | None = None) -> Trial:
         begun, suite, scene = time.monotonic(), request.suite, self.scene(request.suite)
         seed, goal, sentence = self._choose(request)
-        told = {"seed": seed, "horizon": self.stage.horizon, "goal": goal, "instruction": sentence}
         frames: dict[str, list[np.ndarray]] = {camera: [] for camera in scene.spec.cameras} if film else {}
         steps = -1
-        for turn in play(scene, self.actor, **told):
+        horizon = self.stage.horizon
+        for turn in play(scene, self.actor, seed=seed, horizon=horizon, goal=goal, instruction=sentence):
             steps += 1
             for camera, kept in frames.items():
                 kept.append(turn.step.observation.images[camera])

@@ -11,7 +11,6 @@ from mmil.contracts import Actor, Observation, State, UserError
 from mmil.experts.disturbed import Disturbed
 
 QUALITIES = ("expert", "sloppy", "failing")
-SLOPPY = {"sway": 0.15, "push": 0.03, "miss": 0.02, "longest": 7}
 ASTRAY = (0.035, 0.060)  # [m], how far beside the thing a failing one aims
 
 
@@ -28,7 +27,7 @@ class Graded(Actor):
                 f"shares of quality {dict(shares)}; there are {', '.join(QUALITIES)}, with shares of 0 or more"
             )
         self.actor, self.shares = actor, dict(shares)
-        self._sloppy = Disturbed(actor, **SLOPPY)
+        self._sloppy = Disturbed(actor, sway=0.15, push=0.03, miss=0.02, longest=7)
         self._quality = "expert"
 
     @property

@@ -92,10 +92,10 @@ def parse_bank(path: Path) -> dict[str, Any]:
         _require_verb(phrases, f"bank {path}: {verb}")
         for what, known in (("relations", "relations"), ("objects", "shapes"), ("targets", "shapes")):
             _require_known(getattr(phrases, what), parts[known], f"bank {path}: {verb}: {what}")
-    for key, known in (("manners", (WHOLE,)), ("references", REFERENCE)):
+    for key, allowed in (("manners", (WHOLE,)), ("references", REFERENCE)):
         for _, phrases in parts[key].items():
             for template in phrases.train + phrases.held_out:
-                _slots(template, f"bank {path}: {key}", known)
+                _slots(template, f"bank {path}: {key}", allowed)
     _require_words(parts["shapes"] | parts["colours"], f"bank {path}")
     return {"name": path.stem, **parts, "null": _strings(data["irrelevant"], f"bank {path}: irrelevant")}
 

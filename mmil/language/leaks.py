@@ -53,7 +53,7 @@ def _fillings(bank: Bank) -> dict[str, set[frozenset[str]]]:
         }
         for slot, section in kinds.items()
     }
-    noun = {colour | shape for colour in words["colour"] | {frozenset()} for shape in words["shape"]}
+    noun = {colour | shape for colour in words["colour"] | {frozenset[str]()} for shape in words["shape"]}
     return {**words, "object": noun, "target": noun}
 
 

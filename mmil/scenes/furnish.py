@@ -61,11 +61,13 @@ def _assets(shape: str) -> list[ET.Element]:
 
 def _texture(name: str, file: str, *, repeat: str, uniform: bool) -> list[ET.Element]:
     image = ET.Element("texture", name=name, type="2d", file=str(ASSETS / "textures" / file))
-    look = {"texture": name, "texrepeat": repeat, "texuniform": str(uniform).lower(), "reflectance": "0"}
-    return [image, ET.Element("material", name=name, **look)]
+    look = {"name": name, "texture": name, "texrepeat": repeat}
+    look |= {"texuniform": str(uniform).lower(), "reflectance": "0"}
+    return [image, ET.Element("material", look)]
 
 
 def _geom(slot: str, shape: str) -> ET.Element:
     part = f"household_{shape}"
+    look = {"name": f"{slot}_{shape}", "type": "mesh", "mesh": part, "material": part, "group": "1"}
     contact = {"condim": "4", "friction": "0.95 0.005 0.0001", "solref": "0.01 1"}
-    return ET.Element("geom", name=f"{slot}_{shape}", type="mesh", mesh=part, material=part, group="1", **contact)
+    return ET.Element("geom", look | contact)

@@ -54,7 +54,7 @@ class Furniture:
             return
         pairs, present = self._data.contact.geom, [self._fixtures[item["fixture"]] for item in self._items]
         surfaces = [table, *(geom for fixture in present for geom in fixture.surface)]
-        rubbing = np.isin(pairs, surfaces).any(axis=1) & np.isin(pairs, tips).any(axis=1)
+        rubbing = np.isin(pairs, surfaces).any(axis=1) & np.isin(pairs, list(tips)).any(axis=1)
         for fixture in present:
             fixture.advance(self._data.contact.pos[rubbing])
 

@@ -93,7 +93,7 @@ class Tabletop(Scene):
         self._parts = Parts(self._world)
         self._dressing = Dressing(self._model, self._data, self._parts)
         self._home = np.array(self._world.robots[0].init_qpos, np.float64)
-        self._draws: Mapping[str, Any] = {}
+        self._draws: dict[str, Any] = {}
         self._moment = 0
 
     # -- the protocol ---------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ class Tabletop(Scene):
 
     def show(self, draws: Mapping[str, Any], states: np.ndarray) -> dict[str, np.ndarray]:
         """Pictures of a stored instant: {camera: uint8 (h, w, 3)} of one row of Episode.states."""
-        self._draws = draws
+        self._draws = dict(draws)
         self._furniture.stand(draws["fixtures"])
         self._dressing.apply(draws)
         self._data.qpos[:] = states[: self._model.nq]

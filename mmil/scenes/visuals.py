@@ -59,7 +59,8 @@ def simplified(source: Path) -> Path:
 
 
 def _read_obj(content: bytes) -> tuple[np.ndarray, np.ndarray]:
-    points, faces = [], []
+    points: list[list[float]] = []
+    faces: list[list[int]] = []
     for line in content.decode().splitlines():
         parts = line.split()
         if parts[:1] == ["v"]:

@@ -84,8 +84,9 @@ class TabletopWorld(Driven):
         stock_control: bool = False,
     ) -> None:
         self.shapes, self._slot_names = tuple(shapes), [f"slot{i}" for i in range(slots)]
-        parts = {"shapes": self.shapes, "fixtures": tuple(fixtures), "textures": textures}
-        furnished = partial(furnish, slots=self._slot_names, **parts)
+        furnished = partial(
+            furnish, slots=self._slot_names, shapes=self.shapes, fixtures=tuple(fixtures), textures=textures
+        )
         super().__init__(processors=(furnished, *processors), stock_control=stock_control)
 
     def _load_model(self) -> None:
