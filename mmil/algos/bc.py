@@ -55,11 +55,12 @@ class BC(LightningModule):
         self.averaged: dict[str, torch.Tensor] = {}
         self.seed = 0
         self.sentences = [sentence for said in (sentences or {}).values() for sentence in said]
+        self.bound: list[str] = []  # what episodes were told beside them
         self.resolved: dict[str, Any] = {}  # the config of the run, for its checkpoints
 
     def on_fit_start(self) -> None:
         # a sentence's states depend a little on those read beside it, and a resumed run meets them in another order
-        self.policy.language.read_ahead(self.sentences)
+        self.policy.language.read_ahead([*self.sentences, *self.bound])
 
     def on_train_epoch_start(self) -> None:
         # chance begins anew with every epoch, so that a resumed run meets what an undisturbed one met

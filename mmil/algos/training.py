@@ -73,7 +73,7 @@ def train(
     )
     known = windows()
     module = algo(dataset.spec, known.stats, sentences=known.sentences)
-    module.resolved, module.seed = dict(config or {}), seed
+    module.resolved, module.seed, module.bound = dict(config or {}), seed, known.bound
     folder = RunFolder.claim(out, config or {})
     folder.describe(dataset.spec, known.stats, trained_on(dataset))
     features = _cache(dataset, module, precision, every=1 if module.policy.past > 1 else stride) if cache else None

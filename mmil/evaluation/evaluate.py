@@ -67,6 +67,7 @@ def evaluate(
         horizon=horizon,
         own=own,
         held=held,
+        references=float(data.get("references") or 0.0),
     )
     made = evaluate_suites(left, stage, trials=trials, seed=seed, workers=workers, out=where, about=about)
     return {one.name: made.get(one.name) or done[one.name] for one in suites}

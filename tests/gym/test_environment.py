@@ -49,7 +49,7 @@ def test_gymnasiums_own_checker_finds_nothing(name, make):
 def test_an_episode_is_what_rollout_makes_of_the_seed(make):
     grammar = Grammar.load()
     episode = rollout(
-        Plane(), Reach(), seed=8, horizon=30, instruction=lambda g: grammar.sample(g, "train", sentence_rng(8))
+        Plane(), Reach(), seed=8, horizon=30, instruction=lambda g, _: grammar.sample(g, "train", sentence_rng(8))
     )
     env, expert = make(), Reach()
     seen, info = env.reset(seed=8)
