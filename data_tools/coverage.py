@@ -40,8 +40,9 @@ class Said:
 
 
 def coverage(said: Iterable[tuple[Goal, str]], bank: Any) -> list[Said]:
-    """A row a verb that was asked for, then one a way to refer to things and one a word's name; `said`: a goal and a sentence an episode.
+    """A row a verb that was asked for, then one a way to refer to things, then one a word's name.
 
+    `said`: a goal and a sentence an episode.
     `bank` has a mapping of names to phrases (`train`, `held_out`) in each of its sections, as mmil.language.bank.Bank.
     """
     counted = Counter(said)
