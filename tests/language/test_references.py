@@ -94,7 +94,7 @@ def test_next_to_is_not_where_a_thing_shall_go():
     assert not any("on the right" in sentence for sentence in said)
 
 
-# -- on real layouts, by another reader ------------------------------------------------------------------------------------
+# -- on real layouts, by another reader --------------------------------------------------------------------------------
 
 LIKE = {"cube": {"bar", "milk", "cereal"}, "cylinder": {"can", "bottle", "peg"}, "ball": {"lemon"}, "bin": {"plate"}}
 
