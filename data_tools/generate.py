@@ -189,5 +189,5 @@ def _resolved(config: Mapping[str, Any], order: Order, *, episodes: int, episode
     if order.seed < 0:
         raise UserError(f"seed is {order.seed}; it must be 0 or more")
     own = {**numbers, "seed": order.seed, "keep": order.keep, "max_attempts": order.max_attempts}
-    own |= referring(order.references)
+    own = {**own, **referring(order.references)}
     return {**{key: value for key, value in config.items() if key not in (*ELSEWHERE, REFERENCES)}, **own}

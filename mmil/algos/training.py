@@ -72,8 +72,8 @@ def train(
         seed=seed,
     )
     known = windows()
-    module = algo(dataset.spec, known.stats, sentences=known.sentences)
-    module.resolved, module.seed, module.bound = dict(config or {}), seed, known.bound
+    module = algo(dataset.spec, known.stats, sentences=known.sentences, bound=known.bound)
+    module.resolved, module.seed = dict(config or {}), seed
     folder = RunFolder.claim(out, config or {})
     folder.describe(dataset.spec, known.stats, trained_on(dataset))
     features = _cache(dataset, module, precision, every=1 if module.policy.past > 1 else stride) if cache else None

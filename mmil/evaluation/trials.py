@@ -109,7 +109,7 @@ class _Worker:
         """The seed of the first layout that offers a goal of the suite, that goal, and what is said."""
         suite, scene, stage = request.suite, self.scene(request.suite), self.stage
         for held in dict.fromkeys((aim(suite, seed=request.seed, held=stage.held), stage.held)):
-            about = {"own": stage.own, "held": held, "references": stage.references}
+            about: dict[str, Any] = {"own": stage.own, "held": held, "references": stage.references}
             choice = partial(choose, suite, grammar=self.grammar, **about)
             for attempt in range(LAYOUTS):
                 seed = suite.seed(request.seed, attempt) if attempt else request.seed

@@ -86,7 +86,7 @@ class Environment(gymnasium.Env[dict[str, Any], np.ndarray]):
             raise UserError(f"goal {goal} is not feasible here; there are: {', '.join(map(str, self.scene.goals))}")
         instruction = asked.get("instruction")
         if instruction is None:
-            scene = {"among": step.state.bodies, "references": self.references}
+            scene: dict[str, Any] = {"among": step.state.bodies, "references": self.references}
             instruction = self._grammar.sample(goal, self.split, sentence_rng(self._seed), **scene)
         if instruction not in self._sentences:
             raise UserError(f"an instruction of up to {LONGEST} letters of one line is needed; got {instruction!r:.80}")

@@ -113,8 +113,11 @@ def _section(data: Any, where: str) -> dict[str, Phrases]:
     for name, phrases in data.items():
         if not isinstance(phrases, dict) or not set(SPLITS) <= set(phrases) <= {*SPLITS, *LISTS, *FLAGS}:
             raise UserError(f"{where}: {name} needs exactly {', '.join(SPLITS)}; got {quoted(phrases)}")
-        lists = {key: _strings(phrases[key], f"{where}: {name}: {key}") for key in phrases if key not in FLAGS}
-        section[str(name)] = Phrases(**lists, **{key: bool(phrases.get(key, usual)) for key, usual in FLAGS.items()})
+        parts: dict[str, Any] = {
+            key: _strings(phrases[key], f"{where}: {name}: {key}") for key in phrases if key not in FLAGS
+        }
+        parts |= {key: bool(phrases.get(key, usual)) for key, usual in FLAGS.items()}
+        section[str(name)] = Phrases(**parts)
     return section
 
 
