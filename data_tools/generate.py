@@ -188,6 +188,6 @@ def _resolved(config: Mapping[str, Any], order: Order, *, episodes: int, episode
             raise UserError(f"{name} is {number}; it must be 1 or more")
     if order.seed < 0:
         raise UserError(f"seed is {order.seed}; it must be 0 or more")
-    own = {**numbers, "seed": order.seed, "keep": order.keep, "max_attempts": order.max_attempts}
-    own = {**own, **referring(order.references)}
+    own: dict[str, Any] = {**numbers, "seed": order.seed, "keep": order.keep, "max_attempts": order.max_attempts}
+    own |= referring(order.references)
     return {**{key: value for key, value in config.items() if key not in (*ELSEWHERE, REFERENCES)}, **own}

@@ -26,8 +26,8 @@ class BC(LightningModule):
 
     learning_rate, weight_decay: AdamW's. warmup: steps to the full rate. average: decay of the moving average of
     weights (0: none). pretrained_scale: factor on the rate of pretrained parts that are fine-tuned. reading, looking:
-    weights of the lessons that tell the data set's sentences apart, and where the thing asked for is seen (0: none). bound:
-    sentences that are true in the scene of one episode alone.
+    weights of the lessons that tell the data set's sentences apart, and where the thing asked for is seen (0: none).
+    bound: sentences that are true in the scene of one episode alone.
     """
 
     def __init__(
