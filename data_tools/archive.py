@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from data_tools.publish import publish, spoken
-from data_tools.station import Speaker
-from mmil.contracts import Episode, Goal, Spec, UserError
+from data_tools.station import REFERENCES, Speaker
+from mmil.contracts import Body, Episode, Goal, Spec, UserError
 from mmil.data.dataset import INDEX, MANIFEST
 from mmil.data.sample import encode_episode
 from mmil.data.shards import END_OF_ARCHIVE, SHARD_NAME, Row, scan, shard_entry, shard_name, write_atomic
@@ -21,6 +21,7 @@ class Archive:
 
     def __init__(self, out: Path, spec: Spec, *, config: Mapping[str, Any], seed: int, grammar: Speaker) -> None:
         self.out, self.spec, self.config, self.seed, self.grammar = out, spec, config, seed, grammar
+        self.references = float(config.get(REFERENCES, 0.0))
         self.rows: list[Row] = []
         self._shards: list[dict[str, Any]] = []
         self._said: dict[Goal, list[str]] = {}
@@ -43,8 +44,8 @@ class Archive:
         self._shards.pop()
         self.publish()
 
-    def instruction(self, goal: Goal, seed: int) -> str:
-        return self.grammar.sample(goal, "train", sentence_rng(seed))
+    def instruction(self, goal: Goal, seed: int, *, among: Sequence[Body]) -> str:
+        return self.grammar.sample(goal, "train", sentence_rng(seed), among=among, references=self.references)
 
     def _take(self, number: int) -> None:
         path = self.out / shard_name(number)
@@ -66,7 +67,8 @@ class Archive:
         for goal in goals:
             known = {row.instruction for row in self.rows if row.goal == goal}
             if not known <= set(self._said.get(goal, ())):
-                self._said[goal] = spoken(self.grammar, goal, rows=self.rows, seed=self.seed)
+                about: dict[str, Any] = {"rows": self.rows, "seed": self.seed, "references": self.references}
+                self._said[goal] = spoken(self.grammar, goal, **about)
         said = {goal: self._said[goal] for goal in goals}
         about = {"spec": self.spec.to_json(), "config": self.config}
         publish(self.out, **about, rows=self.rows, shards=self._shards, said=said)

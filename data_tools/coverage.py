@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from mmil.contracts import Goal
+from mmil.contracts import Goal, Thing
+from mmil.language.templates import REFERENCE, pattern
 
 _SLOT = re.compile(r"\{[^{}]*\}")
 _WORD = re.compile(r"[^\W_]+")
@@ -39,12 +40,13 @@ class Said:
 
 
 def coverage(said: Iterable[tuple[Goal, str]], bank: Any) -> list[Said]:
-    """A row a verb that was asked for, then one a word's name; `said`: a goal and a sentence an episode.
+    """A row a verb that was asked for, then one a way to refer to things, then one a word's name.
 
+    `said`: a goal and a sentence an episode.
     `bank` has a mapping of names to phrases (`train`, `held_out`) in each of its sections, as mmil.language.bank.Bank.
     """
     counted = Counter(said)
-    rows = [*_templates(counted, bank)]
+    rows = [*_templates(counted, bank), *_references(counted, bank)]
     for section, phrases in vars(bank).items():
         if isinstance(phrases, Mapping) and phrases and all(map(_are_words, phrases.values())):
             rows += _words(counted, section, phrases)
@@ -64,19 +66,57 @@ def _templates(counted: Counter[tuple[Goal, str]], bank: Any) -> Iterator[Said]:
     for (goal, sentence), count in counted.items():
         told = sentence
         if goal.manner and goal.manner in manners:
-            mark = "?" if sentence.endswith("?") else ""
-            manner = _template(sentence.removesuffix("?"), manners[goal.manner])
+            manner, told = _manner(sentence, goal, manners)
             asked["manners", goal.manner] += count
             found["manners", goal.manner][manner] += count
-            if manner:
-                inner = _pattern(manner).fullmatch(sentence.removesuffix("?"))
-                told = (inner[1] if inner else "") + mark
         if goal.verb in bank.verbs:
             asked["templates", goal.verb] += count
             found["templates", goal.verb][_template(told, bank.verbs[goal.verb])] += count
     for section, name in sorted(asked, key=lambda pair: (pair[0] != "templates", pair)):
         phrases = (bank.verbs if section == "templates" else manners)[name]
         yield _row(section, name, asked[section, name], phrases, found[section, name])
+
+
+def _manner(sentence: str, goal: Goal, manners: Mapping[str, Any]) -> tuple[str, str]:
+    """The words of a manner, "" where there are none, and what they wrap."""
+    if not goal.manner or goal.manner not in manners:
+        return "", sentence
+    mark = "?" if sentence.endswith("?") else ""
+    manner = _template(sentence.removesuffix("?"), manners[goal.manner])
+    inner = _pattern(manner).fullmatch(sentence.removesuffix("?")) if manner else None
+    return manner, inner[1] + mark if inner else sentence
+
+
+def _references(counted: Counter[tuple[Goal, str]], bank: Any) -> Iterator[Said]:
+    """Rows of the ways to say a thing by what else is there."""
+    kinds = getattr(bank, "references", {})
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for (goal, sentence), count in counted.items():
+        _, told = _manner(sentence, goal, getattr(bank, "manners", {}))
+        for noun, thing in _nouns(told, goal, bank):
+            for kind, phrases in kinds.items():
+                for template in (*phrases.train, *phrases.held_out):
+                    if _refers(template, noun, thing, bank):
+                        found[kind][template] += count
+    for kind in sorted(found):
+        yield _row("references", kind, found[kind].total(), kinds[kind], found[kind])
+
+
+def _nouns(sentence: str, goal: Goal, bank: Any) -> Iterator[tuple[str, Thing]]:
+    """What a sentence calls the goal's object and target, by the verb's template that it was made from."""
+    template = _template(sentence, bank.verbs[goal.verb]) if goal.verb in bank.verbs else ""
+    match = _pattern(template).fullmatch(sentence) if template else None
+    for slot, text in zip(_SLOT.findall(template), match.groups() if match else (), strict=True):
+        thing = {"{object}": goal.object, "{target}": goal.target}.get(slot)
+        if thing is not None and thing.colour:  # without one its name is all there is to say
+            yield text, thing
+
+
+def _refers(template: str, noun: str, thing: Thing, bank: Any) -> bool:
+    names = {"shape": bank.shapes.get(thing.shape), "colour": bank.colours.get(thing.colour)}
+    options = {slot: "|".join(map(re.escape, (*some.train, *some.held_out))) for slot, some in names.items() if some}
+    form = pattern(template, {slot: f"(?:{options.get(slot, '.+')})" for slot in REFERENCE}, REFERENCE)
+    return re.fullmatch(form, noun, re.IGNORECASE) is not None
 
 
 def _words(counted: Counter[tuple[Goal, str]], section: str, names: Mapping[str, Any]) -> Iterator[Said]:

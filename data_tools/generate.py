@@ -21,7 +21,7 @@ from data_tools.forecast import Forecast
 from data_tools.part import INFEASIBLE, QUALITIES, QUARANTINED
 from data_tools.publish import publish, spoken
 from data_tools.quarantine import QUARANTINE, write_quarantine
-from data_tools.station import Keep, Order, Speaker, load_grammar, make_part, make_part_at_last
+from data_tools.station import REFERENCES, Keep, Order, Speaker, load_grammar, make_part, make_part_at_last, referring
 from data_tools.stock import Stock
 from data_tools.tally import rates
 from mmil import parallel
@@ -81,6 +81,7 @@ def generate(
     episodes_per_shard: int = 32,
     keep: Keep = "success",
     max_attempts: int = 20,
+    references: float = 0.0,
     config: Mapping[str, Any] | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Generated:
@@ -97,13 +98,14 @@ def generate(
             more); null: no end, and a single worker is this process
         keep: successes alone, or every outcome
         max_attempts: seeds to try for an episode
+        references: of the sentences, the share that says a thing by what else is there, where that means it alone
         config: what else made the data what it is; kept beside them
         tell: hears what it will cost
     """
     begun, store = time.monotonic(), store_at(out)
     crew: Any = {"workers": workers, "cluster": cluster, "address": address, "patience": patience}
     parallel.check(**crew)
-    order, made = Order(scene, actor, expert, grammar, seed, horizon, keep, max_attempts), 0
+    order, made = Order(scene, actor, expert, grammar, seed, horizon, keep, max_attempts, references), 0
     config = _resolved(config or {}, order, episodes=episodes, episodes_per_shard=episodes_per_shard)
     if is_finished(store):
         require_same(store, config)
@@ -121,7 +123,7 @@ def _grow(order: Order, store: Store, config: Mapping[str, Any], *, crew: Any, t
             with closing(Stock(store, **numbers)) as stock:
                 missing = stock.missing()
                 _make(order, stock, missing, crew=crew, tell=tell)
-                _publish(stock, order.grammar(), config)
+                _publish(stock, order.grammar(), config, references=order.references)
         finish(store)
     return len(missing)
 
@@ -157,7 +159,7 @@ def _make(
         advance(stock.tally.note, by=0, below=stock.tally.skills)
 
 
-def _publish(stock: Stock, grammar: Speaker, config: Mapping[str, Any]) -> None:
+def _publish(stock: Stock, grammar: Speaker, config: Mapping[str, Any], *, references: float) -> None:
     stock.finish()
     records = [stock.records[number] for number in sorted(stock.records)]
     rows, of_goal = [row for record in records for row in record.rows], defaultdict[Goal, list[Row]](list)
@@ -171,7 +173,10 @@ def _publish(stock: Stock, grammar: Speaker, config: Mapping[str, Any]) -> None:
         config=config,
         rows=rows,
         shards=[record.entry for record in records],
-        said={goal: spoken(grammar, goal, rows=asked, seed=stock.seed) for goal, asked in of_goal.items()},
+        said={
+            goal: spoken(grammar, goal, rows=asked, seed=stock.seed, references=references)
+            for goal, asked in of_goal.items()
+        },
         attempts=stock.tally.to_json(),
         **({QUALITIES: qualities} if qualities else {}),
         quarantined=stock.tally.count(QUARANTINED),
@@ -187,5 +192,6 @@ def _resolved(config: Mapping[str, Any], order: Order, *, episodes: int, episode
             raise UserError(f"{name} is {number}; it must be 1 or more")
     if order.seed < 0:
         raise UserError(f"seed is {order.seed}; it must be 0 or more")
-    own = {**numbers, "seed": order.seed, "keep": order.keep, "max_attempts": order.max_attempts}
-    return {**{key: value for key, value in config.items() if key not in ELSEWHERE}, **own}
+    own: dict[str, Any] = {**numbers, "seed": order.seed, "keep": order.keep, "max_attempts": order.max_attempts}
+    own |= referring(order.references)
+    return {**{key: value for key, value in config.items() if key not in (*ELSEWHERE, REFERENCES)}, **own}

@@ -48,8 +48,14 @@ def publish(
     store.write(MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode() + b"\n")
 
 
-def spoken(grammar: Speaker, goal: Goal, *, rows: Sequence[Row], seed: int) -> list[str]:
-    """The sentences of a goal's episodes and some more of training's, to say it anew at each reading."""
+def spoken(grammar: Speaker, goal: Goal, *, rows: Sequence[Row], seed: int, references: float = 0.0) -> list[str]:
+    """The sentences of a goal's episodes and some more of training's, to say it anew at each reading.
+
+    references: of the episodes' sentences, the share that was to refer to its scene; those are true nowhere else.
+    """
     rng = sentence_rng(seed)
     more = {grammar.sample(goal, "train", rng) for _ in range(SENTENCES)}
-    return sorted(more | {row.instruction for row in rows if row.goal == goal})
+    own = {row.instruction for row in rows if row.goal == goal}
+    if references:
+        own = {sentence for sentence in own if grammar.says(sentence, goal, "train")}
+    return sorted(more | own)

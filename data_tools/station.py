@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol
@@ -17,24 +17,37 @@ import numpy as np
 
 from data_tools.guard import picture_faults, signal_faults
 from data_tools.part import INFEASIBLE, NOBODY_ASKED, QUARANTINED, Attempt, Part
-from mmil.contracts import Actor, Episode, Goal, Infeasible, NotFinite, Scene, Split, UserError
+from mmil.contracts import Actor, Body, Episode, Goal, Infeasible, NotFinite, Scene, Split, UserError
 from mmil.data.sample import encode_episode
 from mmil.rollout import rollout
 from mmil.seeds import episode_seed, sentence_rng
 
 Keep = Literal["success", "all"]
+REFERENCES = "references"  # the option of a recipe, and where a data set's config tells of it
 
 
 class Speaker(Protocol):
     """What generation needs of a Grammar."""
 
-    def sample(self, goal: Goal, split: Split, rng: np.random.Generator) -> str: ...
+    def sample(
+        self, goal: Goal, split: Split, rng: np.random.Generator, *, among: Sequence[Body] = (), references: float = 0.0
+    ) -> str: ...
+
+    def says(self, sentence: str, goal: Goal, split: Split) -> bool:
+        """Of any scene; of a sentence that refers to what else is there, false."""
 
 
 def load_grammar() -> Speaker:
     from mmil.language.grammar import Grammar
 
     return Grammar.load()
+
+
+def referring(references: float) -> dict[str, float]:
+    """What a data set's config says of its references: nothing where there are none, as before there could be any."""
+    if not 0 <= references <= 1:
+        raise UserError(f"{REFERENCES} is {references}; it is a share of the sentences, 0 to 1")
+    return {REFERENCES: references} if references else {}
 
 
 class FaultyPictures(Exception):
@@ -53,6 +66,7 @@ class Order:
     horizon: int
     keep: Keep
     max_attempts: int
+    references: float = 0.0
 
     def __call__(self) -> Station:
         return Station(self)
@@ -104,9 +118,9 @@ class Station:
     def _play(self, seed: int) -> Episode:
         rng = sentence_rng(seed)
 
-        def instruction(goal: Goal) -> str:
+        def instruction(goal: Goal, bodies: Sequence[Body]) -> str:
             self._asked = goal.verb
-            return self.grammar.sample(goal, "train", rng)
+            return self.grammar.sample(goal, "train", rng, among=bodies, references=self.order.references)
 
         return rollout(
             self.scene,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +11,9 @@ from typing import Any
 from data_tools.archive import Archive
 from data_tools.folder import claim, finish
 from data_tools.guard import picture_faults, signal_faults
-from data_tools.station import Keep, Speaker, load_grammar
+from data_tools.station import REFERENCES, Keep, Speaker, load_grammar, referring
 from data_tools.window import Window
-from mmil.contracts import Episode, Goal, Infeasible, Scene, UserError
+from mmil.contracts import Body, Episode, Goal, Infeasible, Scene, UserError
 from mmil.experts.teleop import Handset, Person, Redo, Screen, Skip, Stop, Undo
 from mmil.progress import progress_bar
 from mmil.rollout import rollout
@@ -45,15 +45,20 @@ def teleop(
     keep: Keep = "success",
     screen: Callable[[], Screen] = Window,
     real_time: bool = True,
+    references: float = 0.0,
     grammar: Callable[[], Speaker] = load_grammar,
     config: Mapping[str, Any] | None = None,
     tell: Tell = lambda line: None,
 ) -> Collected:
-    """Demonstrate until `out` holds `episodes` episodes, or until the person stops; `tell` hears a line an attempt."""
+    """Demonstrate until `out` holds `episodes` episodes, or until the person stops; `tell` hears a line an attempt.
+
+    references: of the sentences, the share that says a thing by what else is there, where that means it alone.
+    """
     for name, number, least in (("episodes", episodes, 1), ("horizon", horizon, 1), ("seed", seed, 0)):
         if number < least:
             raise UserError(f"{name} is {number}; it must be {least} or more")
-    config = {**(config or {}), "seed": seed, "horizon": horizon, "keep": keep}
+    config = {key: value for key, value in (config or {}).items() if key != REFERENCES} | referring(references)
+    config |= {"seed": seed, "horizon": horizon, "keep": keep}
     fixed = {key: value for key, value in config.items() if key not in SESSION}
     handset = device()
     with closing(screen()) as view, closing(scene()) as stage:
@@ -111,8 +116,8 @@ class _Session:
     def _rollout(self, number: int) -> Episode:
         seed = episode_seed(self.archive.seed, number, self.layout)
 
-        def instruction(goal: Goal) -> str:
-            sentence = self.archive.instruction(goal, seed)
+        def instruction(goal: Goal, bodies: Sequence[Body]) -> str:
+            sentence = self.archive.instruction(goal, seed, among=bodies)
             self.tell(f"episode {number}: {sentence}")
             return sentence
 

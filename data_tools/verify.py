@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import fields
 from functools import partial
@@ -19,13 +19,11 @@ from typing import Any
 from data_tools.checks import episode_reasons
 from data_tools.generate import load_grammar
 from data_tools.replay import Replayed, replay_episodes, summary, worst
+from data_tools.told import Checker, held_out_reasons, leak_reasons
 from mmil import parallel
-from mmil.contracts import Goal, Scene, UserError
+from mmil.contracts import Scene, UserError
 from mmil.data.dataset import MANIFEST, Dataset
-from mmil.data.sentences import read_sentences
 from mmil.data.shards import Row, damage, file_sha256, scan, write_atomic
-from mmil.language.bank import Bank
-from mmil.language.leaks import overlaps
 from mmil.progress import progress_bar
 
 REPORT = "verify.json"
@@ -54,8 +52,8 @@ def verify(
         return [str(error)]
     if not 0 <= replay <= 1:
         raise UserError(f"replay is {replay}; it is a share of the episodes, 0 to 1")
-    reasons = [*_seed_reasons(dataset), *_sentence_reasons(dataset, grammar())]
-    reasons += _shard_reasons(dataset, workers)
+    reasons = [*_seed_reasons(dataset), *leak_reasons(dataset, grammar()), *held_out_reasons(dataset)]
+    reasons += _shard_reasons(dataset, grammar, workers=workers)
     tell(f"{len(dataset)} episodes in {len(dataset.shard_paths)} shards read: {len(reasons)} reasons to doubt them")
     replayed: list[Replayed] = []
     if scene is None and replay > 0:
@@ -135,31 +133,16 @@ def _seed_reasons(dataset: Dataset) -> Iterator[str]:
             yield f"the manifest counts {dataset.manifest[name]} {name}, the index {total}"
 
 
-def _sentence_reasons(dataset: Dataset, grammar: Any) -> Iterator[str]:
-    said = {goal: set(sentences) for goal, sentences in read_sentences(dataset.manifest).items()}
-    for row in dataset.rows:
-        if row.instruction not in said.get(row.goal, ()):
-            yield f"episode {row.index}: {row.instruction!r} is not among the manifest's sentences for {row.goal}"
-        said.setdefault(row.goal, set()).add(row.instruction)
-    yield from training_leaks(grammar, said)
-
-
-def training_leaks(grammar: Bank, said: Mapping[Goal, Collection[str]]) -> list[str]:
-    """A reason a sentence of training that is held out, or nearly; of verbs that the bank has no words for, none."""
-    ours = [sentence for goal, sentences in said.items() if goal.verb in grammar.verbs for sentence in sentences]
-    return overlaps(grammar, ours)
-
-
 # -- what the shards hold ----------------------------------------------------------------------------------------------
 
 
-def _shard_reasons(dataset: Dataset, workers: int | None) -> list[str]:
+def _shard_reasons(dataset: Dataset, grammar: Callable[[], Any], *, workers: int | None) -> list[str]:
     names = [shard["name"] for shard in dataset.manifest["shards"]]
     held = Counter(row.shard for row in dataset.rows)
     workers = min(workers or parallel.available_cores(), len(names)) or 1
     reasons: list[str] = []
     with progress_bar("check", total=len(dataset), unit="episodes") as advance:
-        make = partial(Dataset.open, dataset.path)
+        make = partial(Checker, dataset.path, grammar)
         with closing(parallel.run(_check_shard, names, make=make, workers=workers)) as work:
             for name, found in work:
                 reasons += found
@@ -167,8 +150,9 @@ def _shard_reasons(dataset: Dataset, workers: int | None) -> list[str]:
     return sorted(reasons)
 
 
-def _check_shard(dataset: Dataset, name: str) -> list[str]:
+def _check_shard(checker: Checker, name: str) -> list[str]:
     """Reasons against one shard; an altered one is not looked into any further."""
+    dataset = checker.dataset
     entry = next(shard for shard in dataset.manifest["shards"] if shard["name"] == name)
     rows = [row for row in dataset.rows if row.shard == name]
     line = damage(dataset.path / name, size=entry["bytes"], sha256=entry["sha256"])
@@ -178,7 +162,7 @@ def _check_shard(dataset: Dataset, name: str) -> list[str]:
         found = scan(dataset.path / name, first=rows[0].index)
     except UserError as error:
         return [str(error)]
-    return [*_row_reasons(rows, found), *(reason for row in rows for reason in _check_episode(dataset, row))]
+    return [*_row_reasons(rows, found), *(reason for row in rows for reason in _check_episode(checker, row))]
 
 
 def _row_reasons(rows: list[Row], found: list[Row]) -> Iterator[str]:
@@ -190,12 +174,12 @@ def _row_reasons(rows: list[Row], found: list[Row]) -> Iterator[str]:
             yield f"episode {row.index}: index and sample disagree about {', '.join(wrong)}"
 
 
-def _check_episode(dataset: Dataset, row: Row) -> list[str]:
+def _check_episode(checker: Checker, row: Row) -> list[str]:
     try:
-        episode = dataset.episode(row.index)  # T+1 around T and finite, or it would not come to be
+        episode = checker.dataset.episode(row.index)  # T+1 around T and finite, or it would not come to be
     except UserError as error:
         return [str(error)]
-    reasons = list(episode_reasons(episode, dataset.spec))
+    reasons = [*episode_reasons(episode, checker.dataset.spec), *checker.sentence_reasons(row, episode)]
     if len(episode.actions) != row.steps:
         reasons.append(f"{len(episode.actions)} actions, the index says {row.steps}")
     return [f"episode {row.index} ({row.shard}): {reason}" for reason in reasons]

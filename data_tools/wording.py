@@ -32,7 +32,8 @@ class Wording:
 def take_apart(said: Sequence[tuple[Goal, str]], listed: Iterable[tuple[Goal, str]] = ()) -> Wording:
     """`said`: a row an episode; `listed`: every training sentence of every goal, where the manifest has them."""
     listed = list(listed)
-    naming = name_words([*listed, *said])
+    known = set(listed) or set(said)
+    naming = name_words([*listed, *(pair for pair in said if pair in known)])  # the others name neighbours too
     templates = Counter(template(sentence, naming) for _, sentence in said)
     words: dict[str, Counter[str]] = defaultdict(Counter)
     for _, sentence in said:

@@ -6,14 +6,14 @@ episode = rollout(scene, expert, seed=7, horizon=80)      # the same, recorded
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mmil.contracts import Actor, Episode, Goal, Observation, Outcome, Scene, Split, State, Step
+from mmil.contracts import Actor, Body, Episode, Goal, Observation, Outcome, Scene, Split, State, Step
 
-Instruction = str | Callable[[Goal], str]
+Instruction = str | Callable[[Goal, Sequence[Body]], str]  # of a goal, and of what is there
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _begin(scene: Scene, seed: int, *, goal: Goal | None, instruction: Instructi
             raise ValueError(f"asked for {goal} without an instruction to say so")
         return step
     goal = step.state.goal if goal is None else goal
-    return scene.tell(goal, instruction if isinstance(instruction, str) else instruction(goal))
+    return scene.tell(goal, instruction if isinstance(instruction, str) else instruction(goal, step.state.bodies))
 
 
 def _act(actor: Actor, step: Step) -> np.ndarray:

@@ -11,7 +11,7 @@ from tests.plane import HORIZON, THINGS, Plane, Reach, Wander
 
 def test_records_an_instant_more_than_actions():
     scene = Plane(windy=0)
-    episode = rollout(scene, Reach(), seed=4, horizon=HORIZON, instruction=lambda goal: f"the {goal.object}, please")
+    episode = rollout(scene, Reach(), seed=4, horizon=HORIZON, instruction=lambda goal, _: f"the {goal.object}, please")
     steps = len(episode.actions)
     assert episode.success and steps > 2
     assert episode.instruction == f"the {episode.goal.object}, please"

@@ -65,7 +65,7 @@ class ShardSink(Sink):
             "failed_attempts": 0,
             **self._header.attempts,
             "sentences": [
-                {"goal": goal.to_json(), "sentences": sorted({*said, *self._header.sentences.get(goal, ())})}
+                {"goal": goal.to_json(), "sentences": sorted(self._sentences(goal, said))}
                 for goal, said in sorted(self._said.items(), key=lambda item: str(item[0]))
             ],
             "index_sha256": file_sha256(self._folder / INDEX),
@@ -75,6 +75,11 @@ class ShardSink(Sink):
 
     def close(self) -> None:
         """No file stays open."""
+
+    def _sentences(self, goal: Goal, said: set[str]) -> set[str]:
+        """Those of the source and those spoken; some of these are of their scene alone where the source has such."""
+        known = set(self._header.sentences.get(goal, ()))
+        return known if known and self._header.config.get("references") else known | said
 
     def _close_shard(self) -> None:
         path = self._folder / shard_name(len(self._shards))

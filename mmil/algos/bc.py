@@ -27,6 +27,7 @@ class BC(LightningModule):
     learning_rate, weight_decay: AdamW's. warmup: steps to the full rate. average: decay of the moving average of
     weights (0: none). pretrained_scale: factor on the rate of pretrained parts that are fine-tuned. reading, looking:
     weights of the lessons that tell the data set's sentences apart, and where the thing asked for is seen (0: none).
+    bound: sentences that are true in the scene of one episode alone.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class BC(LightningModule):
         reading: float = 0.1,
         looking: float = 0.3,
         sentences: Mapping[Goal, Sequence[str]] | None = None,
+        bound: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.policy, self.stats = policy(spec, stats), stats
@@ -54,7 +56,7 @@ class BC(LightningModule):
         self.looking_weight = looking if looking_told(spec) else 0.0
         self.averaged: dict[str, torch.Tensor] = {}
         self.seed = 0
-        self.sentences = [sentence for said in (sentences or {}).values() for sentence in said]
+        self.sentences = [*bound, *(sentence for said in (sentences or {}).values() for sentence in said)]
         self.resolved: dict[str, Any] = {}  # the config of the run, for its checkpoints
 
     def on_fit_start(self) -> None:

@@ -28,9 +28,15 @@ class Reading(nn.Module):
         self.readouts = nn.ModuleDict({aspect: nn.Linear(size, len(names)) for aspect, names in self._names.items()})
 
     def loss(self, tokens: torch.Tensor, sentences: Sequence[str]) -> torch.Tensor:
-        """Cross-entropy, summed over the aspects, of tokens (B, Q, D) of sentences of the data set."""
-        goals, flat = [self._goals[sentence] for sentence in sentences], tokens.flatten(1)
+        """Cross-entropy, summed over the aspects, of tokens (B, Q, D) of those sentences that mean one goal anywhere.
+
+        What "the leftmost one" is, no sentence tells: it is learnt where things can be seen.
+        """
+        known = [at for at, sentence in enumerate(sentences) if sentence in self._goals]
+        goals, flat = [self._goals[sentences[at]] for at in known], tokens.flatten(1)[known]
         loss = flat.new_zeros(())
+        if not known:
+            return loss
         for aspect, names in self._names.items():
             wanted = torch.tensor([names.index(_of(goal, aspect)) for goal in goals], device=flat.device)
             loss = loss + F.cross_entropy(self.readouts[aspect](flat), wanted)

@@ -72,7 +72,8 @@ def train(
         seed=seed,
     )
     known = windows()
-    module = algo(dataset.spec, known.stats, sentences=known.sentences)
+    said: dict[str, Any] = {"sentences": known.sentences, "bound": known.bound}
+    module = algo(dataset.spec, known.stats, **said)
     module.resolved, module.seed = dict(config or {}), seed
     folder = RunFolder.claim(out, config or {})
     folder.describe(dataset.spec, known.stats, trained_on(dataset))

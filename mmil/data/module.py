@@ -39,7 +39,8 @@ class WindowData(LightningDataModule):
     hand over than to read. shuffle_buffer: encoded windows that each worker mixes; cached ones are mixed as a whole.
     validation: the share of episodes held out, chosen by their keys. qualities: of the demonstrations to read, as
     [expert, sloppy]; None: all.
-    resample_sentences: at each reading of a training window, another sentence of its goal.
+    resample_sentences: at each reading of a training window, another sentence of its goal, or its own again where that
+    refers to its scene.
     others: the share of training windows told another thing of their scene instead, in which nothing is imitated.
     resampled: draw shards with replacement, for fewer shards than ranks. augment: for training images, on the device.
     """
@@ -104,6 +105,12 @@ class WindowData(LightningDataModule):
     def sentences(self) -> dict[Goal, tuple[str, ...]]:
         """Every goal of the data set with the sentences it is trained with."""
         return read_sentences(self.dataset.manifest)
+
+    @cached_property
+    def bound(self) -> list[str]:
+        """Sentences of training's episodes that are true in their scene alone, and so no goal's."""
+        said = {goal: frozenset(sentences) for goal, sentences in self.sentences.items()}
+        return [row.instruction for row in self.training_rows if row.instruction not in said.get(row.goal, ())]
 
     @cached_property
     def stats(self) -> Stats:

@@ -21,6 +21,9 @@ def read_sentences(manifest: Mapping[str, Any]) -> dict[Goal, tuple[str, ...]]:
     return {Goal.from_json(row["goal"]): tuple(row["sentences"]) for row in manifest.get("sentences", [])}
 
 
+OWN = 0.5  # of the readings of an episode whose sentence refers to its scene, how many are told that sentence
+
+
 @dataclass(frozen=True)
 class Told:
     """A sentence, the thing it asks for, and whether that is the one the demonstration takes."""
@@ -38,6 +41,8 @@ class Told:
 class Rephrase:
     """Gives a window one of its goal's sentences; a goal without sentences keeps the recorded one.
 
+    A recorded sentence that is not among its goal's is true in its scene alone: its own windows are told it, no others.
+
     others: the share of windows that are told another thing of their scene, for lessons that ask where it is.
     """
 
@@ -52,8 +57,11 @@ class Rephrase:
             if feasible:
                 other = feasible[number(self.seed, "which", epoch, key, t) % len(feasible)]
                 return Told(self._one_of(self.sentences[other], key, t, epoch), other.object, own=False)
-        choices = self.sentences.get(goal)
-        return Told(self._one_of(choices, key, t, epoch) if choices else recorded, goal.object)
+        choices = self.sentences.get(goal, ())
+        bound = recorded not in choices
+        if bound and (not choices or number(self.seed, "own", epoch, key, t) < OWN * 2**64):
+            return Told(recorded, goal.object)
+        return Told(self._one_of(choices, key, t, epoch), goal.object)
 
     def _one_of(self, sentences: Sequence[str], key: str, t: int, epoch: int) -> str:
         return sentences[number(self.seed, epoch, key, t) % len(sentences)]

@@ -70,6 +70,7 @@ def evaluate(
         horizon=horizon,
         own=own,
         held=held,
+        references=float(data.get("references") or 0.0),
     )
     made = evaluate_suites(
         left, stage, trials=trials, seed=seed, workers=workers, patience=patience, out=where, about=about

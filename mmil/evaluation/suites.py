@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_type_hints
 import numpy as np
 import yaml
 
-from mmil.contracts import Goal, Split, UserError
+from mmil.contracts import Body, Goal, Split, UserError
 from mmil.language.compositions import Compositions
 from mmil.language.grammar import Grammar
 from mmil.seeds import sentence_rng, trial_seed
@@ -88,10 +88,13 @@ def choose(
     grammar: Grammar,
     own: Mapping[str, Sequence[str]] | None = None,
     held: Compositions = NOTHING,
+    among: Sequence[Body] = (),
+    references: float = 0.0,
 ) -> tuple[Goal, str] | None:
     """The goal that is judged and the sentence that is said, from the trial's seed alone.
 
-    `held` is what the data set held out; None where this layout offers no goal of the suite.
+    `held` is what the data set held out, `references` the share of its sentences that say a thing by what is `among`
+    others; None where this layout offers no goal of the suite.
     """
     rng = sentence_rng(seed)
     goal = _goal(suite, rng, drawn=drawn, goals=goals, held=held)
@@ -104,7 +107,8 @@ def choose(
         return goal, grammar.fill(templates[int(rng.integers(len(templates)))], goal)
     if suite.sentences == "irrelevant":
         return goal, grammar.null[int(rng.integers(len(grammar.null)))]
-    return goal, grammar.sample(goal, suite.sentences, np.random.default_rng(rng.integers(2**63)))
+    rng = np.random.default_rng(rng.integers(2**63))
+    return goal, grammar.sample(goal, suite.sentences, rng, among=among, references=references)
 
 
 def _goal(

@@ -51,6 +51,7 @@ class Stage:
     horizon: int
     own: Told | None
     held: Compositions = NOTHING  # what the data set held out of training
+    references: float = 0.0  # the share of its sentences that say a thing by what else is there
 
     def __call__(self) -> _Worker:
         return _Worker(self)
@@ -108,12 +109,13 @@ class _Worker:
         """The seed of the first layout that offers a goal of the suite, that goal, and what is said."""
         suite, scene, stage = request.suite, self.scene(request.suite), self.stage
         for held in dict.fromkeys((aim(suite, seed=request.seed, held=stage.held), stage.held)):
-            choice = partial(choose, suite, grammar=self.grammar, own=stage.own, held=held)
+            about: dict[str, Any] = {"own": stage.own, "held": held, "references": stage.references}
+            choice = partial(choose, suite, grammar=self.grammar, **about)
             for attempt in range(LAYOUTS):
                 seed = suite.seed(request.seed, attempt) if attempt else request.seed
                 with contextlib.suppress(Infeasible):
-                    drawn = scene.reset(seed).state.goal
-                    chosen = choice(seed=seed, drawn=drawn, goals=scene.goals)
+                    state = scene.reset(seed).state
+                    chosen = choice(seed=seed, drawn=state.goal, goals=scene.goals, among=state.bodies)
                     if chosen:
                         return seed, *chosen
         raise UserError(f"{_name(request)}: none of {LAYOUTS} layouts offers a goal of it ({suite.goals})")

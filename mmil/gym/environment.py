@@ -36,7 +36,8 @@ FORKED = (
 class Environment(gymnasium.Env[dict[str, Any], np.ndarray]):
     """scene: a factory, or its name as "module:Class"; options that are not listed here are its own.
 
-    Observations hold a picture a camera, the signals, and the instruction, which is of the bank's `split`. The reward
+    Observations hold a picture a camera, the signals, and the instruction, which is of the bank's `split`; a share
+    `references` of them says a thing by what else is there, where that means it alone. The reward
     is the scene's: 1 for success. `reset(options=...)` takes a `goal` (a Goal, or its JSON), an `instruction`, or both.
     """
 
@@ -48,6 +49,7 @@ class Environment(gymnasium.Env[dict[str, Any], np.ndarray]):
         *,
         split: Split = "train",
         bank: str = "english",
+        references: float = 0.0,
         render_mode: str | None = None,
         **options: Any,
     ) -> None:
@@ -60,7 +62,7 @@ class Environment(gymnasium.Env[dict[str, Any], np.ndarray]):
         self.scene: Scene = (pkgutil.resolve_name(scene) if isinstance(scene, str) else scene)(**options)
         self._free = weakref.finalize(self, self.scene.close)
         atexit.register(self._free)  # where nobody closes: before EGL's own end, after which nothing can be freed
-        self.split, self.render_mode = split, render_mode
+        self.split, self.references, self.render_mode = split, references, render_mode
         self.metadata = {**self.metadata, "render_fps": self.scene.spec.control_hz}
         self.observation_space = observation_space(self.scene.spec)
         self.action_space = action_space(self.scene.spec)
@@ -84,7 +86,8 @@ class Environment(gymnasium.Env[dict[str, Any], np.ndarray]):
             raise UserError(f"goal {goal} is not feasible here; there are: {', '.join(map(str, self.scene.goals))}")
         instruction = asked.get("instruction")
         if instruction is None:
-            instruction = self._grammar.sample(goal, self.split, sentence_rng(self._seed))
+            scene: dict[str, Any] = {"among": step.state.bodies, "references": self.references}
+            instruction = self._grammar.sample(goal, self.split, sentence_rng(self._seed), **scene)
         if instruction not in self._sentences:
             raise UserError(f"an instruction of up to {LONGEST} letters of one line is needed; got {instruction!r:.80}")
         self._step = self.scene.tell(goal, instruction)

@@ -16,7 +16,8 @@ from mmil.language.templates import REFERENCE, WHOLE, quoted, slots
 BANKS = Path(__file__).parent / "banks"
 WORDS, VERBS = "words.yaml", "verbs"  # of a bank that is a folder: its words, and a file a verb
 SPLITS: tuple[Split, ...] = get_args(Split)
-LISTS = ("relations", "objects", "targets")  # that a verb may have
+LISTS = ("relations", "objects", "targets", "like")  # that some phrases have beside their splits
+FLAGS = {"coloured": True, "alone": False}  # and what holds where they do not say
 WORD_SECTIONS = ("shapes", "colours", "relations")
 OPTIONAL = ("manners", "references")  # a bank may have none
 _WORD = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*")
@@ -29,9 +30,11 @@ class Phrases:
     train: tuple[str, ...]
     held_out: tuple[str, ...]
     relations: tuple[str, ...] = ()  # of a verb whose templates name one
-    objects: tuple[str, ...] = ()  # shapes that it is done to; any, where none are listed
+    objects: tuple[str, ...] = ()  # shapes that it is done to, or said of; any, where none are listed
     targets: tuple[str, ...] = ()  # shapes of what it is done with
+    like: tuple[str, ...] = ()  # of a shape: others that its words might mean, where nothing else tells them apart
     coloured: bool = True  # of a shape: whether a colour tells one from another
+    alone: bool = False  # of a reference: not said where the goal names a place, which "next to" would be taken for
 
     def of(self, split: Split) -> tuple[str, ...]:
         if split not in SPLITS:
@@ -92,6 +95,9 @@ def parse_bank(path: Path) -> dict[str, Any]:
         _require_verb(phrases, f"bank {path}: {verb}")
         for what, known in (("relations", "relations"), ("objects", "shapes"), ("targets", "shapes")):
             _require_known(getattr(phrases, what), parts[known], f"bank {path}: {verb}: {what}")
+    for section, what in (("shapes", "like"), ("references", "objects")):
+        for name, phrases in parts[section].items():
+            _require_known(getattr(phrases, what), parts["shapes"], f"bank {path}: {name}: {what}")
     for key, allowed in (("manners", (WHOLE,)), ("references", REFERENCE)):
         for _, phrases in parts[key].items():
             for template in phrases.train + phrases.held_out:
@@ -105,10 +111,13 @@ def _section(data: Any, where: str) -> dict[str, Phrases]:
         raise UserError(f"{where} must map names to phrases; got {quoted(data)}")
     section = {}
     for name, phrases in data.items():
-        if not isinstance(phrases, dict) or not set(SPLITS) <= set(phrases) <= {*SPLITS, *LISTS, "coloured"}:
+        if not isinstance(phrases, dict) or not set(SPLITS) <= set(phrases) <= {*SPLITS, *LISTS, *FLAGS}:
             raise UserError(f"{where}: {name} needs exactly {', '.join(SPLITS)}; got {quoted(phrases)}")
-        lists = {key: _strings(phrases[key], f"{where}: {name}: {key}") for key in phrases if key != "coloured"}
-        section[str(name)] = Phrases(**lists, coloured=bool(phrases.get("coloured", True)))
+        parts: dict[str, Any] = {
+            key: _strings(phrases[key], f"{where}: {name}: {key}") for key in phrases if key not in FLAGS
+        }
+        parts |= {key: bool(phrases.get(key, usual)) for key, usual in FLAGS.items()}
+        section[str(name)] = Phrases(**parts)
     return section
 
 

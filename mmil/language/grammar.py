@@ -9,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mmil.contracts import Body, Goal, Split, Thing, UserError
+from mmil.contracts import Goal, Split, Thing, UserError
 from mmil.language.bank import SPLITS, Bank, Phrases, find_bank, parse_bank
 from mmil.language.leaks import check
-from mmil.language.references import landmarks, parts
-from mmil.language.templates import REFERENCE, WHOLE, pattern, quoted, render, said_in, slots
-
-REFERRING = 0.25  # of the sentences said in a scene whose words allow it
+from mmil.language.references import Placed, Reference, referring
+from mmil.language.templates import REFERENCE, WHOLE, pattern, quoted, render, said_in, slots, texts
 
 
 @dataclass(frozen=True)
@@ -47,32 +45,44 @@ class Grammar(Bank):
         }
         return tuple(sorted(found))
 
-    def sample(self, goal: Goal, split: Split, rng: np.random.Generator, *, among: Sequence[Body] | None = None) -> str:
+    def sample(
+        self,
+        goal: Goal,
+        split: Split,
+        rng: np.random.Generator,
+        *,
+        among: Sequence[Placed] = (),
+        references: float = 0.0,
+    ) -> str:
         """One sentence: a template first, then words, so that templates with more fillings weigh no more.
 
-        among: what is there; then some sentences say the thing by it ("the one next to the can").
+        references: of the sentences, how many say a thing by what it is `among` ("the cube next to the can"), where
+        that means it and nothing else; such a sentence is true in its scene alone.
         """
-        template = _choice(self._templates(goal, split), rng)
-        words = _phrased(self._draw_words(goal, split, rng))
-        if among is not None and rng.random() < REFERRING and "colour" not in slots(template):
-            words["object"] = self._refer(goal.object, among, split, rng) or words["object"]
-        sentence = render(template, words)
+        nouns = self._refer(goal, among, split, rng) if references and rng.random() < references else {}
+        templates = self._templates(goal, split)
+        if "object" in nouns:
+            templates = tuple(template for template in templates if "object" in slots(template))
+        template = _choice(templates, rng)
+        sentence = render(template, _phrased(self._draw_words(goal, split, rng)) | nouns)
         return sentence if goal.manner is None else said_in(_choice(self._manners(goal, split), rng), sentence)
 
     def fill(self, template: str, goal: Goal, rng: np.random.Generator | None = None, *, split: Split = "train") -> str:
         """`template` with words for `goal`: the plain names, or with `rng` any words of `split`."""
         return render(template, _phrased(self._plain(goal) if rng is None else self._draw_words(goal, split, rng)))
 
-    def says(self, sentence: str, goal: Goal, split: Split) -> bool:
-        """Whether `sentence` is one that sample() can say of `goal` without looking at a scene."""
-        words = self._words(goal, split)
-        options = _phrased({part: "(?:" + "|".join(map(re.escape, said)) + ")" for part, said in words.items()})
+    def says(self, sentence: str, goal: Goal, split: Split, *, among: Sequence[Placed] = ()) -> bool:
+        """Whether `sentence` is one that sample() can say of `goal`: anywhere, or also where these things are."""
+        options = _phrased({part: _either(said) for part, said in self._words(goal, split).items()})
+        for one in referring(goal, among, self):
+            options[one.slot] = f"(?:{options[one.slot]}|{self._pattern(one, split)})"
         for template in self._templates(goal, split):
             body, mark = template.removesuffix("?"), r"\?" if template.endswith("?") else ""
             for manner in self._manners(goal, split):
-                form = pattern(manner, {WHOLE: pattern(body, options)}, (WHOLE,)) + mark
-                if re.fullmatch(form, sentence):
-                    return True
+                if all(text in sentence for text in (*texts(body), *texts(manner))):  # patterns take longer
+                    form = pattern(manner, {WHOLE: pattern(body, options)}, (WHOLE,)) + mark
+                    if re.fullmatch(form, sentence):
+                        return True
         return False
 
     def things(self) -> list[Thing]:
@@ -140,14 +150,35 @@ class Grammar(Bank):
         plain = self._plain(goal)
         return {part: _say(plain[part], words, rng) for part, words in self._words(goal, split).items()}
 
-    def _refer(self, thing: Thing, among: Sequence[Body], split: Split, rng: np.random.Generator) -> str | None:
-        """A noun phrase that means `thing` by what else is there; None where nothing does."""
-        known = {kind: mark for kind, mark in landmarks(thing, among).items() if kind in self.references}
+    def _refer(self, goal: Goal, among: Sequence[Placed], split: Split, rng: np.random.Generator) -> dict[str, str]:
+        """A noun phrase for one of the goal's slots, by what else is there; none where nothing else would tell."""
+        known = referring(goal, among, self)
         if not known:
-            return None
-        kind = _choice(tuple(known), rng)
-        words = parts(thing, known[kind], lambda one: self._draw_words(Goal("", one), split, rng))
-        return render(_choice(self.references[kind].of(split), rng), words, REFERENCE)
+            return {}
+        one = known[int(rng.integers(len(known)))]
+        words = self._draw_words(_beside(one), split, rng) | {"colour": one.thing.colour}
+        return {one.slot: render(_choice(one.phrases.of(split), rng), _referring(words), REFERENCE)}
+
+    def _pattern(self, one: Reference, split: Split) -> str:
+        """A regular expression of all that a reference can be said as."""
+        words = self._words(_beside(one), split) | {"colour": (one.thing.colour,)}
+        options = _referring({part: _either(said) for part, said in words.items()})
+        return "|".join(pattern(template, options, REFERENCE) for template in one.phrases.of(split))
+
+
+def _beside(one: Reference) -> Goal:
+    """A thing and its landmark as a goal has a thing and its target, which have words already."""
+    return Goal("", one.thing, target=one.landmark)
+
+
+def _referring(words: Mapping[str, str]) -> dict[str, str]:
+    """Slots of a reference's template from the words of its thing and landmark; a colour alone has its plain name."""
+    filling = _phrased(words)
+    return {"landmark" if slot == "target" else slot: text for slot, text in filling.items()}
+
+
+def _either(words: tuple[str, ...]) -> str:
+    return "(?:" + "|".join(map(re.escape, words)) + ")"
 
 
 def _phrased(words: Mapping[str, str]) -> dict[str, str]:

@@ -32,16 +32,24 @@ def overlaps(bank: Bank, train: Iterable[str]) -> list[str]:
 
     Every held-out sentence of a bank with many verbs and words cannot be listed; what their templates hold can be.
     """
-    templates = [template for phrases in bank.verbs.values() for template in phrases.held_out]
-    own = {template: content(wording(template)) for template in templates}
+    templates = _held_out(bank.verbs)
+    nouns = _held_out(bank.references)
     words = _fillings(bank)
     reasons = []
     for sentence in dict.fromkeys(train):
         said = content(sentence)
-        for template in templates:
-            if own[template] <= said and _covers(said - own[template], [words[slot] for slot in slots(template)]):
+        for template, own in templates.items():
+            if own <= said and _covers(said - own, [words[slot] for slot in slots(template)]):
                 reasons.append(f"near-duplicate: {quoted(sentence)} of the held-out {quoted(template)}")
+        for noun, own in nouns.items():
+            if own <= said:
+                reasons.append(f"{quoted(sentence)} refers to a thing as the held-out {quoted(noun)}")
     return reasons
+
+
+def _held_out(section: Mapping[str, Phrases]) -> dict[str, frozenset[str]]:
+    """Held-out templates, and the stems of their own content words."""
+    return {template: content(wording(template)) for phrases in section.values() for template in phrases.held_out}
 
 
 def _fillings(bank: Bank) -> dict[str, set[frozenset[str]]]:

@@ -17,7 +17,7 @@ from mmil.language.compositions import PARTS, Composition, Compositions, showing
 Order = Literal[1, 2, 3]
 Layouts = Sequence[Mapping[Goal, float]]  # goal → chance, 0 where it could be told but is not drawn
 OFTEN = 0.02  # of the layouts must offer a combination, or its trials would be looked for too long
-DRAWN = 0.001  # of training must be of a combination, or holding it out says little
+DRAWN = 0.002  # of training must be of a combination, or it would hardly be missed
 SEEN = 0.003  # of training must still show each smaller combination of what is held out: 3 of 1000 episodes
 _WHAT = {1: "value", 2: "pair of values", 3: "triple of values"}
 

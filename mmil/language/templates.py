@@ -45,6 +45,11 @@ def slots(template: str, known: tuple[str, ...] = SLOTS) -> frozenset[str]:
     return frozenset(names)
 
 
+def texts(template: str) -> list[str]:
+    """What of `template` stands in every sentence that it says: the text around its slots."""
+    return _SLOT.split(template)[::2]
+
+
 def wording(template: str) -> str:
     """A template's own words: "{object}" is a slot, "objects" is a word."""
     return _SLOT.sub(" ", template)

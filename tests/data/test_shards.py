@@ -19,7 +19,7 @@ from tests.plane import Plane, Reach, Wander, build, copy
 @pytest.fixture(scope="module")
 def episode():
     return rollout(
-        Plane(windy=0), Reach(), expert=Wander(), seed=4, horizon=24, instruction=lambda goal: f"gib {goal} ü"
+        Plane(windy=0), Reach(), expert=Wander(), seed=4, horizon=24, instruction=lambda goal, _: f"gib {goal} ü"
     )
 
 

@@ -73,14 +73,14 @@ def test_sentences_are_redrawn_within_their_goal(counting):
 
     def told(draw, epochs=2):
         options = {"things": row.things, "key": row.key}
-        return [draw(row.goal, "recorded", **options, t=t, epoch=e) for t in range(40) for e in range(epochs)]
+        return [draw(row.goal, row.instruction, **options, t=t, epoch=e) for t in range(40) for e in range(epochs)]
 
     drawn = told(draw)
     assert {one.sentence for one in drawn} == set(sentences[row.goal])
     assert all(one.own and one.thing == row.goal.object for one in drawn)
     assert drawn[::2] != drawn[1::2]  # epochs differ
     assert drawn == told(draw)
-    assert {one.sentence for one in told(Rephrase(sentences={}))} == {"recorded"}
+    assert {one.sentence for one in told(Rephrase(sentences={}))} == {row.instruction}
     assert number("a", 1) != number("a", 2)
 
 

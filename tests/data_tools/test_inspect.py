@@ -25,7 +25,7 @@ HOSTILE = "<script>alert(1)</script> & the {object}"
 class Hostile:
     """A speaker that nobody should trust."""
 
-    def sample(self, goal, split, rng):
+    def sample(self, goal, split, rng, **scene):
         return HOSTILE
 
     def sentences(self, goal, split):
@@ -111,7 +111,7 @@ class Busy(Plane):
 class Blunt:
     """Says the goal as it is."""
 
-    def sample(self, goal, split, rng):
+    def sample(self, goal, split, rng, **scene):
         return str(goal)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from data_tools.generate import load_grammar
-from data_tools.verify import training_leaks, verify
+from data_tools.told import training_leaks
+from data_tools.verify import verify
 from mmil.contracts import Goal, Thing, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.sample import encode_episode

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -63,6 +64,22 @@ def test_manners_are_asked_for_as_they_were_drawn_unless_they_are_what_is_held_o
     assert all(held.excludes(goal) for goal in asked)
     gently = told("seen", replace(EVERY[1], manner="gently"))
     assert not any(held.excludes(goal) for goal in gently) and {goal.manner for goal in gently} == {"gently"}
+
+
+@pytest.mark.parametrize(("name", "split"), [("seen", "train"), ("paraphrase", "held_out")])
+def test_suites_refer_to_things_as_the_data_set_did(name, split):
+    state = Sorting().reset(4).state
+    options = {"drawn": state.goal, "goals": EVERY, "grammar": GRAMMAR, "among": state.bodies}
+
+    def bound(references):
+        chosen = [choose(load_suite(name), seed=seed, references=references, **options) for seed in range(80)]
+        assert all(GRAMMAR.says(sentence, goal, split, among=state.bodies) for goal, sentence in chosen)
+        return sum(not GRAMMAR.says(sentence, goal, split) for goal, sentence in chosen)
+
+    assert bound(0.0) == 0 and 15 < bound(0.4) < 50
+    own = {"lift": ["fetch the {object}"], "touch": ["prod the {object}"]}
+    said = {choose(load_suite(name), seed=s, references=1.0, own=own, **options)[1].split()[0] for s in range(20)}
+    assert said <= {"fetch", "prod"}
 
 
 def test_a_layout_without_such_a_goal_has_no_trial():
@@ -156,6 +173,19 @@ def test_the_compositions_are_those_of_the_runs_data_set(monkeypatch, tmp_path):
     node = {"class_path": "any", "init_args": {"randomisation": {"held_out": HELD.to_json(), "cameras": "train"}}}
     asked, told = run(monkeypatch, tmp_path, node, suite="all")
     assert set(asked) == set(suite_names()) and set(asked.values()) == {HELD} and told == []
+
+
+def test_the_references_are_those_of_the_runs_data_set(monkeypatch, tmp_path):
+    for config, share in (({"references": 0.3}, 0.3), ({}, 0.0)):
+        stages = []
+        monkeypatch.setattr(verb, "evaluate_suites", lambda left, stage, _=stages, **more: _.append(stage) or {})
+        monkeypatch.setattr(verb, "weights_sha256", lambda path: "0")
+        data = {"config": {"scene": {"class_path": "any"}, **config}}
+        folder = SimpleNamespace(path=tmp_path, spec=Sorting.spec, data=data)
+        monkeypatch.setattr(verb.RunFolder, "open", lambda path, folder=folder: folder)
+        with suppress(KeyError):  # nothing was run
+            verb.evaluate(tmp_path, suite="seen")
+        assert [stage.references for stage in stages] == [share]
 
 
 def test_a_suite_of_unknown_goals_is_told(monkeypatch, tmp_path):

@@ -46,12 +46,16 @@ def test_gymnasiums_own_checker_finds_nothing(name, make):
     check_env(make(name, render_mode="rgb_array", **SCENES[name]).unwrapped)
 
 
-def test_an_episode_is_what_rollout_makes_of_the_seed(make):
+@pytest.mark.parametrize("references", [0.0, 1.0])
+def test_an_episode_is_what_rollout_makes_of_the_seed(references, make):
     grammar = Grammar.load()
-    episode = rollout(
-        Plane(), Reach(), seed=8, horizon=30, instruction=lambda g: grammar.sample(g, "train", sentence_rng(8))
-    )
-    env, expert = make(), Reach()
+
+    def say(goal, bodies):
+        return grammar.sample(goal, "train", sentence_rng(8), among=bodies, references=references)
+
+    episode = rollout(Plane(), Reach(), seed=8, horizon=30, instruction=say)
+    assert grammar.says(episode.instruction, episode.goal, "train") == (not references)
+    env, expert = make(references=references), Reach()
     seen, info = env.reset(seed=8)
     assert (info["goal"], info["outcome"], info["seed"]) == (episode.goal, None, 8)
     instants, rewards = [seen], []

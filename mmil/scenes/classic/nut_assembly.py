@@ -26,7 +26,7 @@ class NutAssembly(Classic):
 
     name, world, horizon = "robosuite_nut_assembly", World, 250
     view = View(look_at=(0.05, 0.0, 0.90), distance=0.95)
-    goals = tuple(Goal("insert", nut, target=peg) for nut, peg in zip(NUTS, PEGS, strict=True))
+    goals = tuple(Goal("hang", nut, target=peg) for nut, peg in zip(NUTS, PEGS, strict=True))
     table_height = 0.82
 
     def _bodies(self) -> tuple[Body, ...]:

@@ -14,7 +14,7 @@ from mmil.scenes.classic.views import View
 from mmil.scenes.driven import Driven
 
 THINGS = tuple(Thing(shape) for shape in ("milk", "bread", "cereal", "can"))  # in robosuite's order
-BIN = Thing("bin")
+BIN = Thing("sorting bin")
 UPRIGHT = np.array([0.0, 0.0, 0.0, 1.0])
 
 
