@@ -164,19 +164,18 @@ class Tabletop(Scene):
 
     def show(self, draws: Mapping[str, Any], states: np.ndarray) -> dict[str, np.ndarray]:
         """Pictures of a stored instant: {camera: uint8 (h, w, 3)} of one row of Episode.states."""
-        self._draws = draws
-        self._furniture.stand(draws["fixtures"])
-        self._dressing.apply(draws)
-        self._data.qpos[:] = states[: self._model.nq]
-        mujoco.mj_forward(self._model, self._data)
-        self._furniture.remember(states[self._model.nq + self._model.nv + self._model.na :])
-        self._moment += 1
+        self._put_back(draws, states)
         return {camera: self._renderer.render(self._parts.cameras[camera]) for camera in self.spec.cameras}
 
     def retake(self, draws: Mapping[str, Any], states: np.ndarray) -> Observation:
         """A stored instant again: its pictures, and of its signals those that say where the cameras stand."""
         images = self.show(draws, states)
         return Observation(images, self._robot.camera_poses(), instruction="")
+
+    def recall(self, draws: Mapping[str, Any], states: np.ndarray) -> State:
+        """A stored instant as it was, but for goal, command and force, which simulator states do not hold."""
+        self._put_back(draws, states)
+        return self._state()
 
     def look(self, seed: int) -> dict[str, Any]:
         """New draws of what only the eye notices."""
@@ -185,6 +184,15 @@ class Tabletop(Scene):
 
     def close(self) -> None:
         self._renderer.close()
+
+    def _put_back(self, draws: Mapping[str, Any], states: np.ndarray) -> None:
+        self._draws = draws
+        self._furniture.stand(draws["fixtures"])
+        self._dressing.apply(draws)
+        self._data.qpos[:] = states[: self._model.nq]
+        mujoco.mj_forward(self._model, self._data)
+        self._furniture.remember(states[self._model.nq + self._model.nv + self._model.na :])
+        self._moment += 1
 
     def _apply(self) -> None:
         """Make the model what the draws say, let it settle, and tare the wrench."""
