@@ -1,4 +1,4 @@
-"""What is known of a demonstration that shall be done again elsewhere, cut where the hand takes or lets go of the thing.
+"""A demonstration that shall be done again elsewhere, cut where the hand takes the thing or lets it go.
 
 Cutting into segments that each belong to one object is MimicGen's idea (Mandlekar et al. 2023, arXiv 2310.17596); here
 what was held and when tells where to cut. What leads from one to the next through free space is not kept.
@@ -149,9 +149,8 @@ def _steady(flags: np.ndarray) -> np.ndarray:
     for value in (False, True):
         at = 0
         for flag, run in groupby(flags.tolist()):
-            length = len(list(run))
-            inner = 0 < at and at + length < len(flags)
-            if flag == value and length < BRIEF and inner:
-                flags = np.concatenate([flags[:at], np.full(length, not value), flags[at + length :]])
-            at += length
+            end = at + len(list(run))
+            if flag == value and end - at < BRIEF and at > 0 and end < len(flags):
+                flags[at:end] = not value
+            at = end
     return flags

@@ -16,7 +16,10 @@ from mmil.experts.transfer import Transfer
 from mmil.experts.transit import transit
 
 ARRIVED, FACING = 0.012, 0.12  # [m], [rad]: near enough to where a segment begins
-ASTRAY = (0.003, 0.015)  # [m], between where it is and should be: more is waited for; at a segment's end, and far from it
+ASTRAY = (
+    0.003,
+    0.015,
+)  # [m], between where it is and should be: more is waited for; at a segment's end, and far from it
 SHARE = 0.3  # of the way that is left: the same
 PATIENCE = 15  # steps to wait in a segment, for the hand to come or the thing to be held
 PACE = (0.012, 0.05)  # [m], of a step between segments

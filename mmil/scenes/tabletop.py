@@ -92,7 +92,7 @@ class Tabletop(Scene):
         self._dressing = Dressing(self._model, self._data, self._parts)
         self._home = np.array(self._world.robots[0].init_qpos, np.float64)
         self._draws: Mapping[str, Any] = {}
-        self._moment = 0
+        self._goal, self._tare, self._command, self._moment = NO_GOAL, np.zeros(6), -1.0, 0
 
     # -- the protocol ---------------------------------------------------------------------------------------------
 
