@@ -13,6 +13,7 @@ from mmil.contracts import BESIDE, SIDES, Body, State
 from mmil.experts.demonstration import Demonstration, Segment
 from mmil.experts.grasp import LOWEST, grasp_yaw
 
+LOW = 0.016  # [m], over the table: a hand that works on it
 ON = 0.012  # [m], between a bottom and the top it stands on
 ANGLES = np.linspace(-np.pi, np.pi, 72, endpoint=False)  # that a pattern of points may be turned by
 
@@ -28,7 +29,9 @@ class Transfer:
         beside = self.goal.relation in BESIDE and demo.goal.relation in BESIDE
         self._carrying = _between(demo, state) if beside else self._around if body.fixed else 0.0
         self._before = _reach(body, _way(self.goal.relation)) - _reach(demo.body, _way(demo.goal.relation))
-        self._origin = body.position
+        self._origin, self._shift = body.position, np.zeros(3)
+        if 0 < len(body.points) < len(demo.body.points):
+            self._shift = self._to_what_is_left(body, state)
 
     def take(self, state: State) -> None:
         """From here on the object is carried."""
@@ -60,7 +63,13 @@ class Transfer:
             if under < 0:
                 place[2] = state.table_height + over
         place[2] = max(place[2], state.table_height + min(over, LOWEST))
-        return place
+        return place + self._shift
+
+    def _to_what_is_left(self, body: Body, state: State) -> np.ndarray:
+        """float64 (3,) [m], level: after which the nearest of all strokes leads over one of the points."""
+        low = np.flatnonzero(self.demo.hand[:, 2] - self.demo.start.table_height < LOW)
+        ways = np.array([body.points - self._of_hand(at, state) for at in low])[..., :2].reshape(-1, 2)
+        return np.append(ways[np.argmin(np.linalg.norm(ways, axis=1))], 0.0) if len(ways) else np.zeros(3)
 
     def _of_object(self, at: int, segment: Segment, state: State) -> np.ndarray:
         demo, body = self.demo, state.body(self.goal.object)
