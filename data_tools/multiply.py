@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from data_tools.demonstrations import read_demonstrations
+from data_tools.folder import is_finished
 from data_tools.generate import Generated, Speaker, generate, load_grammar
 from data_tools.render import chosen, named
 from data_tools.station import Keep
@@ -76,9 +77,11 @@ def multiply(
     verbs = sorted({dataset.rows[index].goal.verb for index in indexes})
     manners = any(dataset.rows[index].goal.manner for index in indexes)
     node = _restricted(_new_scene(dataset, scene or {}, manners=manners), verbs)
-    known = read_demonstrations(dataset, indexes, scene=scene_node(dataset), workers=workers)
+    known: list[Demonstration] = []
+    if not is_finished(out):
+        known = read_demonstrations(dataset, indexes, scene=scene_node(dataset), workers=workers)
+        tell(f"{len(known)} demonstrations of {_counted(known)}")
     of = {"of": file_sha256(dataset.path / MANIFEST), "episodes": named(indexes)}
-    tell(f"{len(known)} demonstrations of {_counted(known)}")
     return generate(
         scene=partial(build_scene, node),
         actor=partial(_actor, known, noise),
@@ -130,7 +133,7 @@ def _seed(dataset: Dataset, seed: int | None) -> int:
 
 def _successes(dataset: Dataset, text: str | None) -> list[int]:
     indexes = chosen(text, len(dataset)) if text else range(len(dataset))
-    found = [index for index in indexes if dataset.rows[index].outcome == "success"]
+    found = [index for index in indexes if dataset.rows[index].outcome == "success" and dataset.rows[index].steps]
     if not found:
         raise UserError(f"none of {len(indexes)} episodes of {dataset.path} is a success that could be done again")
     return found
