@@ -25,7 +25,7 @@ class Transfer:
         self.demo, self.goal = demo, state.goal
         body = state.body(state.goal.object)
         self._around = _around(demo, body, state)  # [rad], of the way of the hand about the object
-        self.turn = _halved(self._around)  # [rad], of the hand: its two fingers are alike
+        self.turn = _turn(demo, self._around, state)  # [rad], of the hand
         beside = self.goal.relation in BESIDE and demo.goal.relation in BESIDE
         self._carrying = _between(demo, state) if beside else self._around if body.fixed else 0.0
         self._before = _reach(body, _way(self.goal.relation)) - _reach(demo.body, _way(demo.goal.relation))
@@ -102,6 +102,13 @@ def _around(demo: Demonstration, body: Body, state: State) -> float:
         hand = _yaw(state.eef_rotation) + grasp_yaw(body, state) - demo.misfit
         return _halved(hand - _yaw(demo.rotation[demo.taken]))
     return 0.0
+
+
+def _turn(demo: Demonstration, around: float, state: State) -> float:
+    """[rad], to turn the hand by: its two fingers are alike, and of two ways the joints allow the one near it."""
+    shown = _yaw(demo.rotation[demo.taken if demo.takes else demo.segments[-1].begin])
+    now = _yaw(state.eef_rotation)
+    return now + _halved(shown + around - now) - shown
 
 
 def _between(demo: Demonstration, state: State) -> float:

@@ -154,6 +154,16 @@ def test_the_hand_meets_the_sides_of_a_thing_that_is_turned():
         assert abs(grasp_yaw(taken.body(goal.object), taken)) < 0.12
 
 
+@pytest.mark.parametrize("shown_at", [0.25, -0.25])
+def test_the_hand_turns_the_short_way_wherever_it_was_shown(shown_at):
+    lay = Goal("lift", LONG)
+    demo = shown(lay, {LONG: (0.05, 0.1, shown_at), BLOCK: (-0.05, -0.1, 0.0)})
+    for yaw in (-0.3, -0.2, 0.2, 0.3):
+        layout = {LONG: (0.05, 0.0, yaw), BLOCK: (-0.05, -0.15, 0.0)}
+        puppets, _ = again([demo], lay, layout)
+        assert done(puppets) and abs(puppets.yaw) < np.pi / 2
+
+
 def test_a_taller_thing_is_taken_as_far_under_its_top():
     demo, puppets = shown(LIFT), Puppets(Goal("lift", CAN), {CAN: (0.05, 0.0, 0.0), BLOCK: (-0.1, 0.1, 0.0)})
     states, actions = puppets.run(Transferred([demo]), 60, until=lambda puppets: puppets.held)
