@@ -19,7 +19,7 @@ from mmil.experts.motion import METRES, RADIANS
 
 BRIEF = 3  # steps: what is held, or not, for less is a flicker
 FREE = 0.045  # [m], between hand and thing: further away the way does not matter
-ABOUT = 0.05  # [m], sideways, between a carried thing and where it will be let go: the same
+ABOUT = 0.025  # [m], sideways, between a carried thing and where it will be let go: the same
 FLANK = 0.008  # [m], under its top: a hand that meets the thing lower comes from the side
 
 
