@@ -172,8 +172,8 @@ def nested(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def merged(options: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Nested options with some of them changed."""
-    merged = dict(options)
+    both = dict(options)
     for name, value in changes.items():
-        there = merged.get(name)
-        merged[name] = merged(there, value) if isinstance(there, Mapping) and isinstance(value, Mapping) else value
-    return merged
+        there = both.get(name)
+        both[name] = merged(there, value) if isinstance(there, Mapping) and isinstance(value, Mapping) else value
+    return both

@@ -25,7 +25,9 @@ from tests.plane import build, grammar
 
 PLANE = {"class_path": "tests.plane.Plane", "init_args": {"windy": 0.0}}
 SKILLS = [{"class_path": f"mmil.scenes.skills.{name}"} for name in ("Lift", "Touch", "Push")]
-NODE = {"class_path": "mmil.scenes.Tabletop", "init_args": {"skills": SKILLS, "things": 2, "image_size": [32, 32]}}
+OPTIONS = {"skills": SKILLS, "things": 2, "image_size": [32, 32], "randomisation": {"profile": "basic"}}
+NODE = {"class_path": "mmil.scenes.Tabletop", "init_args": OPTIONS}
+CHANGES = {"things": 3, "randomisation.only": ["objects"]}
 FAST = {"grammar": grammar, "workers": 1, "patience": None}
 
 
@@ -50,7 +52,7 @@ def source(tmp_path_factory):
 def multiplied(source, tmp_path_factory):
     out = tmp_path_factory.mktemp("multiplied") / "set"
     heard = []
-    made = multiply(source, out=out, episodes=4, scene={"things": 3}, tell=heard.append, **FAST)
+    made = multiply(source, out=out, episodes=4, scene=CHANGES, tell=heard.append, **FAST)
     assert heard == ["3 demonstrations of lift (2), touch (1)"] and made.made == 4
     return made
 
@@ -81,10 +83,11 @@ def test_nobody_is_asked_for_what_nobody_shows(source, multiplied):
     node = Dataset.open(multiplied.store).manifest["config"]["scene"]["init_args"]
     assert [skill["class_path"].rpartition(".")[2] for skill in node["skills"]] == ["Lift", "Touch"]
     assert node["things"] == 3 and node["image_size"] == [32, 32]
+    assert node["randomisation"] == {"profile": "basic", "only": ["objects"]}
 
 
 def test_another_source_or_share_of_it_does_not_go_on(source, multiplied, tmp_path):
-    again = partial(multiply, out=multiplied.store.path, episodes=4, scene={"things": 3}, **FAST)
+    again = partial(multiply, out=multiplied.store.path, episodes=4, scene=CHANGES, **FAST)
     assert again(source).made == 0
     with pytest.raises(UserError, match=r"begun with other options: .*source.episodes: 0-1 \(asked\)"):
         again(source, demonstrations="0-1")
