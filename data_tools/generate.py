@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +83,7 @@ def generate(
     max_attempts: int = 20,
     references: float = 0.0,
     config: Mapping[str, Any] | None = None,
+    lineage: Sequence[Mapping[str, Any]] = (),
     tell: Callable[[str], None] = lambda line: None,
 ) -> Generated:
     """Make `episodes` episodes in `out`, or what is missing of them; factories must be picklable.
@@ -100,6 +101,7 @@ def generate(
         max_attempts: seeds to try for an episode
         references: of the sentences, the share that says a thing by what else is there, where that means it alone
         config: what else made the data what it is; kept beside them
+        lineage: what they were made from
         tell: hears what it will cost
     """
     begun, store = time.monotonic(), store_at(out)
@@ -110,11 +112,19 @@ def generate(
     if is_finished(store):
         require_same(store, config)
     else:
-        made = _grow(order, store, config, crew=crew, tell=tell)
+        made = _grow(order, store, config, lineage=lineage, crew=crew, tell=tell)
     return Generated(store, Dataset.open(store).manifest, made, time.monotonic() - begun)
 
 
-def _grow(order: Order, store: Store, config: Mapping[str, Any], *, crew: Any, tell: Callable[[str], None]) -> int:
+def _grow(
+    order: Order,
+    store: Store,
+    config: Mapping[str, Any],
+    *,
+    lineage: Sequence[Mapping[str, Any]],
+    crew: Any,
+    tell: Callable[[str], None],
+) -> int:
     """Make what is missing; how many episodes that was."""
     numbers = {"episodes": config["episodes"], "per_shard": config["episodes_per_shard"], "seed": order.seed}
     missing: list[int] = []
@@ -123,7 +133,7 @@ def _grow(order: Order, store: Store, config: Mapping[str, Any], *, crew: Any, t
             with closing(Stock(store, **numbers)) as stock:
                 missing = stock.missing()
                 _make(order, stock, missing, crew=crew, tell=tell)
-                _publish(stock, order.grammar(), config, references=order.references)
+                _publish(stock, order.grammar(), config, references=order.references, lineage=lineage)
         finish(store)
     return len(missing)
 
@@ -159,7 +169,14 @@ def _make(
         advance(stock.tally.note, by=0, below=stock.tally.skills)
 
 
-def _publish(stock: Stock, grammar: Speaker, config: Mapping[str, Any], *, references: float) -> None:
+def _publish(
+    stock: Stock,
+    grammar: Speaker,
+    config: Mapping[str, Any],
+    *,
+    references: float,
+    lineage: Sequence[Mapping[str, Any]],
+) -> None:
     stock.finish()
     records = [stock.records[number] for number in sorted(stock.records)]
     rows, of_goal = [row for record in records for row in record.rows], defaultdict[Goal, list[Row]](list)
@@ -181,6 +198,7 @@ def _publish(stock: Stock, grammar: Speaker, config: Mapping[str, Any], *, refer
         **({QUALITIES: qualities} if qualities else {}),
         quarantined=stock.tally.count(QUARANTINED),
         infeasible=stock.tally.reasons(INFEASIBLE),
+        **({"lineage": list(lineage)} if lineage else {}),
     )
 
 

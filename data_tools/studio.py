@@ -38,10 +38,8 @@ class Change:
         """The config of the scene that shows the episodes of `dataset`."""
         if "randomisation" in self.scene and self.look is None:
             raise UserError("another randomisation changes only what is drawn anew; add --look SEED")
-        node = dataset.manifest["config"].get("scene")
-        if not isinstance(node, dict) or "class_path" not in node:
-            raise UserError(f"{dataset.path} does not say which scene it was made in, as all that mmil simulates does")
-        return {**node, "init_args": _merged(node.get("init_args") or {}, self.scene)}
+        node = scene_node(dataset)
+        return {**node, "init_args": merged(node.get("init_args") or {}, self.scene)}
 
     def draws(self, episode: Episode, scene: Scene) -> dict[str, Any]:
         """The episode's draws, and those that are new."""
@@ -159,6 +157,14 @@ def _require_same_but_cameras(dataset: Dataset, scene: Scene) -> None:
         raise UserError(f"such a scene cannot show the states of {dataset.path}: {'; '.join(lines)}")
 
 
+def scene_node(dataset: Dataset) -> dict[str, Any]:
+    """The config of the scene that the data set was made in."""
+    node = dataset.manifest["config"].get("scene")
+    if not isinstance(node, dict) or "class_path" not in node:
+        raise UserError(f"{dataset.path} does not say which scene it was made in, as all that mmil simulates does")
+    return node
+
+
 def nested(options: Mapping[str, Any]) -> dict[str, Any]:
     """{"front.elevation": 30} → {"front": {"elevation": 30}}, as they come from the command line."""
     found: dict[str, Any] = {}
@@ -171,10 +177,10 @@ def nested(options: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _merged(options: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merged(options: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Nested options with some of them changed."""
-    merged = dict(options)
+    both = dict(options)
     for name, value in changes.items():
-        there = merged.get(name)
-        merged[name] = _merged(there, value) if isinstance(there, Mapping) and isinstance(value, Mapping) else value
-    return merged
+        there = both.get(name)
+        both[name] = merged(there, value) if isinstance(there, Mapping) and isinstance(value, Mapping) else value
+    return both

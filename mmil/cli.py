@@ -22,6 +22,7 @@ class Verb(NamedTuple):
 VERBS = {
     "generate": Verb("mmil.commands:generate", "--config YAML --out DIR", "make a data set from a scene and an expert"),
     "fetch": Verb("mmil.commands:fetch", "ADDRESS DIR", "copy a data set from an object store, and check it"),
+    "multiply": Verb("mmil.commands:multiply", "SRC --out DIR --episodes N", "do demonstrations again in new layouts"),
     "teleop": Verb("mmil.commands:teleop", "--config YAML --out DIR", "demonstrate yourself"),
     "verify": Verb("mmil.commands:verify", "DIR", "check a data set: checksums, invariants, leaks, replay"),
     "render": Verb(

@@ -23,7 +23,7 @@ def generate(arguments: Sequence[str]) -> int:
     from mmil.config import parse
     from mmil.data.store import Folder
 
-    parsed = parse(run, arguments, verb="generate", skip=("grammar", "config", "tell"))
+    parsed = parse(run, arguments, verb="generate", skip=("grammar", "config", "lineage", "tell"))
     made = run(**parsed.options, config=parsed.resolved, tell=say)
     for line in made.lines():
         say(line)
@@ -32,6 +32,22 @@ def generate(arguments: Sequence[str]) -> int:
         return 0
     say(f"next: mmil inspect {made.store}, or")
     say(f"      mmil train --config configs/train/quickstart.yaml --data {made.store} --out RUN")
+    return 0
+
+
+def multiply(arguments: Sequence[str]) -> int:
+    """`mmil multiply`."""
+    from data_tools.multiply import multiply as run
+    from mmil.config import parse
+    from mmil.data.store import Folder
+
+    made = run(
+        **parse(run, arguments, verb="multiply", positional=("source",), skip=("grammar", "tell")).options, tell=say
+    )
+    for line in made.lines():
+        say(line)
+    folder = isinstance(made.store, Folder)
+    say(f"next: mmil verify {made.store} --replay 0.1" if folder else f"next: mmil fetch {made.store} DIR")
     return 0
 
 

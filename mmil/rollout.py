@@ -75,7 +75,7 @@ def rollout(
         tape.add(turn)
         if watch is not None:
             watch(turn)
-    return tape.episode(seed, split, quality=actor.quality)
+    return tape.episode(seed, split, actor=actor)
 
 
 class Mixture(Actor):
@@ -115,7 +115,7 @@ class _Tape:
         self.states.append(np.array(self.scene.simulator_state(), np.float64))
         self.turns.append(turn)
 
-    def episode(self, seed: int, split: Split, *, quality: str) -> Episode:
+    def episode(self, seed: int, split: Split, *, actor: Actor) -> Episode:
         *acted, last = self.turns
         assert last.outcome is not None, "the last turn of play has an outcome"
         axes = len(self.scene.spec.action)
@@ -136,8 +136,8 @@ class _Tape:
             actions=np.array([turn.action for turn in acted], np.float32).reshape(-1, axes),
             labels=np.array([turn.label for turn in acted], np.float32).reshape(-1, axes),
             rewards=np.array([turn.step.reward for turn in self.turns[1:]], np.float32),
-            quality=quality,
-            provenance=self.scene.spec.provenance,
+            quality=actor.quality,
+            provenance={**self.scene.spec.provenance, **actor.provenance},
         )
 
 

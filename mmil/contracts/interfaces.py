@@ -59,8 +59,13 @@ class Actor(ABC):
 
     @property
     def quality(self) -> str:
-        """Of this episode's demonstration, as far as it is meant: "expert", "sloppy" or "failing"."""
+        """Of this episode's demonstration, as far as it is meant: "expert", "sloppy", "failing" or "multiplied"."""
         return "expert"
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """Of this episode, beside the scene's: what else it was made from, by name."""
+        return {}
 
     @abstractmethod
     def reset(self, seed: int) -> None:

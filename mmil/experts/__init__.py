@@ -10,6 +10,7 @@ from mmil.experts.press import Press
 from mmil.experts.push import Push
 from mmil.experts.skilled import Skilled
 from mmil.experts.touch import Touch
+from mmil.experts.transferred import Transferred
 from mmil.experts.wipe import Wipe
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "Skilled",
     "Stack",
     "Touch",
+    "Transferred",
     "Wipe",
 ]

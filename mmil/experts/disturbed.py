@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from mmil.contracts import Actor, Observation, State
@@ -23,6 +25,10 @@ class Disturbed(Actor):
     @property
     def quality(self) -> str:
         return self.actor.quality
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        return self.actor.provenance
 
     def reset(self, seed: int) -> None:
         self.actor.reset(seed)

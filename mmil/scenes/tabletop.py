@@ -94,7 +94,7 @@ class Tabletop(Scene):
         self._dressing = Dressing(self._model, self._data, self._parts)
         self._home = np.array(self._world.robots[0].init_qpos, np.float64)
         self._draws: dict[str, Any] = {}
-        self._moment = 0
+        self._goal, self._tare, self._command, self._moment = NO_GOAL, np.zeros(6), -1.0, 0
 
     # -- the protocol ---------------------------------------------------------------------------------------------
 
@@ -166,13 +166,7 @@ class Tabletop(Scene):
 
     def show(self, draws: Mapping[str, Any], states: np.ndarray) -> dict[str, np.ndarray]:
         """Pictures of a stored instant: {camera: uint8 (h, w, 3)} of one row of Episode.states."""
-        self._draws = dict(draws)
-        self._furniture.stand(draws["fixtures"])
-        self._dressing.apply(draws)
-        self._data.qpos[:] = states[: self._model.nq]
-        mujoco.mj_forward(self._model, self._data)
-        self._furniture.remember(states[self._model.nq + self._model.nv + self._model.na :])
-        self._moment += 1
+        self._put_back(draws, states)
         return {camera: self._renderer.render(self._parts.cameras[camera]) for camera in self.spec.cameras}
 
     def retake(self, draws: Mapping[str, Any], states: np.ndarray) -> Observation:
@@ -190,6 +184,11 @@ class Tabletop(Scene):
         """The same draws, but with cameras that record what they see."""
         return {**draws, "sensors": {**draws["sensors"], **CLEAR}}
 
+    def recall(self, draws: Mapping[str, Any], states: np.ndarray) -> State:
+        """A stored instant as it was, but for goal, command and force, which simulator states do not hold."""
+        self._put_back(draws, states)
+        return self._state()
+
     def look(self, seed: int) -> dict[str, Any]:
         """New draws of what only the eye notices."""
         draws = self._randomisation.draw(seed, things=2, pool=self._pool)  # two, for whom there is always room
@@ -197,6 +196,15 @@ class Tabletop(Scene):
 
     def close(self) -> None:
         self._renderer.close()
+
+    def _put_back(self, draws: Mapping[str, Any], states: np.ndarray) -> None:
+        self._draws = dict(draws)
+        self._furniture.stand(draws["fixtures"])
+        self._dressing.apply(draws)
+        self._data.qpos[:] = states[: self._model.nq]
+        mujoco.mj_forward(self._model, self._data)
+        self._furniture.remember(states[self._model.nq + self._model.nv + self._model.na :])
+        self._moment += 1
 
     def _apply(self) -> None:
         """Make the model what the draws say, let it settle, and tare the wrench."""

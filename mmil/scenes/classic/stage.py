@@ -134,6 +134,18 @@ class Classic(Scene):
 
     def show(self, draws: Mapping[str, Any], states: np.ndarray) -> dict[str, np.ndarray]:
         """Pictures of a stored instant: {camera: uint8 (h, w, 3)} of one row of Episode.states."""
+        self._put_back(draws, states)
+        return {camera: self._renderer.render(number) for camera, number in self._robot.cameras.items()}
+
+    def recall(self, draws: Mapping[str, Any], states: np.ndarray) -> State:
+        """A stored instant as it was, but for goal, command and force, which simulator states do not hold."""
+        self._put_back(draws, states)
+        return self._state()
+
+    def close(self) -> None:
+        self._renderer.close()
+
+    def _put_back(self, draws: Mapping[str, Any], states: np.ndarray) -> None:
         self._viewpoints.apply(draws["cameras"])
         self._redraw(draws)
         count = self._model.nq + self._model.nv + self._model.na
@@ -141,10 +153,6 @@ class Classic(Scene):
         self._data.qpos[:] = states[: self._model.nq]
         mujoco.mj_forward(self._model, self._data)
         self._moment += 1
-        return {camera: self._renderer.render(number) for camera, number in self._robot.cameras.items()}
-
-    def close(self) -> None:
-        self._renderer.close()
 
     # -- what some tasks keep in the model, or remember --------------------------------------------------------------
 
