@@ -18,7 +18,7 @@ class ArmControl:
     """Torques of one arm toward the goal that its stock controller was given at the last action."""
 
     def __init__(self, robot: FixedBaseRobot, model: mujoco.MjModel, data: mujoco.MjData) -> None:
-        self._model, self._data = model, data
+        self._robot, self._model, self._data = robot, model, data
         self._stock = stock = robot.composite_controller.part_controllers["right"]
         self._site = model.site(stock.ref_name).id
         self._dofs, self._joints = np.array(stock.qvel_index), np.array(stock.qpos_index)
@@ -31,9 +31,14 @@ class ArmControl:
         self._state = (data.site_xpos[self._site], data.site_xmat[self._site].reshape(3, 3), data.qpos, data.qvel)
         self._bias, self._packed_mass, self._ctrl = data.qfrc_bias, data.qM, data.ctrl
 
-    def aim(self) -> None:
-        """Take over the goal that the action set."""
-        stock = self._stock
+    def begin(self, action: np.ndarray) -> None:
+        """Have robosuite set its goals and drive the first substep, as Robot.control does without what it remembers."""
+        robot, stock = self._robot, self._stock
+        robot.composite_controller.update_state()
+        robot.composite_controller.set_goal(action)
+        for part, controls in robot.composite_controller.run_controller(robot._enabled_parts).items():
+            actuators = robot._ref_actuators_indexes_dict[part]
+            self._ctrl[actuators] = np.clip(controls, *self._model.actuator_ctrlrange[actuators].T)
         self._goal = (stock.origin_pos + stock.origin_ori @ stock.goal_pos, stock.origin_ori @ stock.goal_ori)
 
     def apply(self) -> None:

@@ -78,15 +78,16 @@ class Driven(ManipulationEnv):
             raise Infeasible(f"robosuite finds no placement: {error}") from None
 
     def advance(self, action: np.ndarray) -> None:
-        """One control step: robosuite takes the action and drives the first substep, ArmControl the others."""
+        """One control step, of robosuite's own controller or of its quick equal."""
         model, data = self.sim.model._model, self.sim.data._data
         every = self._substeps // READINGS
         self.contact = 0.0
         for substep in range(1, self._substeps + 1):
             mujoco.mj_step1(model, data)
-            if substep == 1 or self._stock_control:
+            if self._stock_control:
                 self._pre_action(action, policy_step=substep == 1)
-                self._control.aim()
+            elif substep == 1:
+                self._control.begin(action)
             else:
                 self._control.apply()
             if substep % every == 0:  # what step1 measured, before the substep moves on
