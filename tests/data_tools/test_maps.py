@@ -50,7 +50,7 @@ def shards(folder):
 
 
 def test_a_data_set_with_maps_holds_and_replays(source, tmp_path):
-    assert verify(source, scene=partial(Plane, streams=BOTH), replay=1.0, workers=1) == []
+    assert verify(source, scene=partial(Plane, streams=BOTH), replay=1.0, workers=1, patience=None) == []
     assert set(Dataset.open(source).spec.maps) == {
         f"{camera}.{stream}" for camera in ("top", "side") for stream in BOTH
     }
@@ -63,11 +63,11 @@ def test_a_scene_that_measures_something_else_is_found_out(source):
         def _measure(self, name):
             return super()._measure(name) - 10 * name.endswith("depth")
 
-    reasons = verify(source, scene=partial(Nearer, streams=BOTH), replay=1.0, workers=1)
+    reasons = verify(source, scene=partial(Nearer, streams=BOTH), replay=1.0, workers=1, patience=None)
     assert len(reasons) == 4 and all(
         "top.depth at instant 0 differs in 100.0% of its pixels" in line for line in reasons
     )
-    (reason,) = verify(source, scene=Plane, replay=1.0, workers=1)
+    (reason,) = verify(source, scene=Plane, replay=1.0, workers=1, patience=None)
     assert "the scene cannot replay this data set: maps." in reason
 
 
@@ -134,7 +134,7 @@ def test_depth_is_added_to_a_data_set_made_without(plain, source, tmp_path):
     done = render(plain, out=tmp_path / "deep", scene={"streams": [*BOTH]}, workers=1)
     assert done.made == 4 and shards(done.written) == shards(source)  # as if it had been generated so
     assert Dataset.open(done.written).spec == Dataset.open(source).spec
-    assert verify(done.written, scene=partial(Plane, streams=BOTH), replay=1.0, workers=1) == []
+    assert verify(done.written, scene=partial(Plane, streams=BOTH), replay=1.0, workers=1, patience=None) == []
     render(done.written, out=tmp_path / "flat", scene={"streams": []}, workers=1)
     assert shards(tmp_path / "flat") == shards(plain)
 
