@@ -133,6 +133,7 @@ def coverage_views(survey: Survey) -> dict[str, Any]:
     return {
         "places": _places(survey),
         "cameras": [_camera(survey, name) for name in survey.pictures],
+        "maps": [measured.row() for measured in survey.maps],
         "draws": _parameters(others),
         "words": [(name, ", ".join(f"{word} ({n})" for word, n in c.items())) for name, c in survey.words.items()],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from data_tools.guard import picture_faults, signal_faults
+from data_tools.guard import map_faults, picture_faults, signal_faults
 from mmil.contracts import BODY_POSES, Episode, Spec
 
 
@@ -14,14 +14,16 @@ def episode_reasons(episode: Episode, spec: Spec) -> Iterator[str]:
     yield from _thing_reasons(episode, spec)
     yield from signal_faults(episode)
     yield from picture_faults(episode)
+    yield from map_faults(episode)
 
 
 def shape_reasons(episode: Episode, spec: Spec) -> Iterator[str]:
-    """Where cameras, signals, privileged state or actions are not those of the Spec."""
+    """Where cameras, maps, signals, privileged state or actions are not those of the Spec."""
     if episode.scene != spec.scene:
         yield f"scene {episode.scene!r}, the Spec says {spec.scene!r}"
     kinds = (
         ("images", episode.images, spec.cameras),
+        ("maps", episode.maps, spec.maps),
         ("signals", episode.signals, spec.signals),
         ("privileged state", episode.privileged, spec.privileged),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_tools.mapped import shown
 from data_tools.studio import Studio, StudioPlan
 from mmil import parallel
 from mmil.contracts import Episode, UserError
@@ -61,11 +62,11 @@ def _shoot(studio: Studio, index: int) -> tuple[str, np.ndarray, float]:
 
 
 def tile(episode: Episode) -> np.ndarray:
-    """uint8 (T+1, H, W, 3): its cameras side by side, and what was asked for."""
+    """uint8 (T+1, H, W, 3): its cameras and their maps side by side, and what was asked for."""
     import cv2
 
     scale = max(1, round(HEIGHT / max(images.shape[1] for images in episode.images.values())))
-    pictures = side_by_side(episode.images, scale=scale)
+    pictures = side_by_side(shown(episode), scale=scale)
     caption = np.zeros((CAPTION, pictures.shape[2], 3), np.uint8)
     letters = pictures.shape[2] // 9
     text = episode.instruction.encode("ascii", "replace").decode()  # the font has no other letters

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmil.contracts import Episode
+from mmil.contracts import ROBOT, Episode, map_name, stream_of
 from mmil.limits import limit
 
 MOVED = 0.02  # change of a state entry in one step [m, rad, m/s or rad/s] that a picture should show
@@ -39,6 +39,42 @@ def picture_faults(episode: Episode) -> list[str]:
             faults += _pair_faults({one: images[one], other: images[other]})
     # who never drew a scene did not render one either, and needs no doctor
     return [f"{fault}: {_DOCTOR}" if episode.draws else fault for fault in faults]
+
+
+def map_faults(episode: Episode) -> list[str]:
+    """A line a fault: depth that shows nothing or stands still, things that do not exist or that lie nowhere."""
+    moved = bool((np.abs(np.diff(episode.states, axis=0)) > MOVED).any())
+    faults: list[str] = []
+    for name, frames in episode.maps.items():
+        if _drawn_dead(episode, frames):
+            continue
+        kind = _depth_faults(frames, moved) if stream_of(name) == "depth" else _segmentation_faults(episode, frames)
+        faults += [f"{name} {fault}" for fault in kind]
+    for camera in episode.images:
+        depth, shown = (episode.maps.get(map_name(camera, stream)) for stream in ("depth", "segmentation"))
+        if depth is not None and shown is not None and depth.shape == shown.shape:
+            faults += [f"{map_name(camera, 'segmentation')} {fault}" for fault in _floating(depth, shown)]
+    return [f"{fault}: {_DOCTOR}" if episode.draws else fault for fault in faults]
+
+
+def _depth_faults(frames: np.ndarray, moved: bool) -> Iterator[str]:
+    blank = np.flatnonzero((frames == frames[:, :1, :1]).all(axis=(1, 2)))
+    if len(blank):
+        yield f"is {frames[blank[0], 0, 0]} mm everywhere at instant {blank[0]}"
+    elif moved and (frames == frames[:1]).all():
+        yield "is the same for the whole episode"
+
+
+def _segmentation_faults(episode: Episode, frames: np.ndarray) -> Iterator[str]:
+    strange = np.setdiff1d(frames, [*range(len(episode.things) + 1), ROBOT])
+    if strange.size:
+        yield f"shows thing {strange[0]}, of which there are {len(episode.things)}"
+
+
+def _floating(depth: np.ndarray, shown: np.ndarray) -> Iterator[str]:
+    nowhere = np.flatnonzero(((shown > 0) & (depth == 0)).any(axis=(1, 2)))
+    if len(nowhere):
+        yield f"shows at instant {nowhere[0]} what has no depth"
 
 
 def _drawn_dead(episode: Episode, frames: np.ndarray) -> bool:

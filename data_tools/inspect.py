@@ -12,6 +12,7 @@ import numpy as np
 
 from data_tools.card import costs, coverage_views, measures, notes, sentence_views, signal_views, tiles
 from data_tools.checks import shape_reasons
+from data_tools.mapped import shown
 from data_tools.part import QUALITIES
 from data_tools.player import BUDGET, playable, script, to_play, weight
 from data_tools.skills import asked, counted_attempts, expert, qualities, skills
@@ -108,7 +109,7 @@ def _sizes(members: Mapping[str, bytes]) -> Counter[str]:
     kinds = {"json": "description", "npz": "arrays"}
     sizes: Counter[str] = Counter()
     for name, content in members.items():
-        sizes[kinds.get(name, "pictures")] += len(content)
+        sizes[kinds.get(name, "maps" if name.endswith(".png") else "pictures")] += len(content)
     return sizes
 
 
@@ -127,6 +128,10 @@ def _about(episode: Episode) -> dict[str, Any]:
 
 
 def _strip(episode: Episode) -> Sequence[str]:
-    """First, middle and last frame of every camera."""
+    """First, middle and last frame of every camera, and its maps at the middle one."""
     at = (0, len(episode.actions) // 2, len(episode.actions))
-    return [picture(images[i]) for images in episode.images.values() for i in at]
+    return [
+        picture(frames[i])
+        for name, frames in shown(episode).items()
+        for i in (at if name in episode.images else at[1:2])
+    ]

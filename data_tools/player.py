@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from data_tools.mapped import shown
 from data_tools.survey import UNITS, axes_of
 from mmil.contracts import Episode, Spec
 from mmil.data.shards import Row
@@ -56,7 +57,7 @@ def playable(episode: Episode, spec: Spec, *, index: int) -> dict[str, Any]:
         "index": index,
         "instants": instants.tolist(),
         "seconds": 1 / spec.control_hz,
-        "cameras": [(name, *_mosaic(images[instants])) for name, images in episode.images.items()],
+        "cameras": [(name, *_mosaic(images[instants])) for name, images in shown(episode).items()],
         "tracks": list(_tracks(episode, spec, instants)),
     }
 

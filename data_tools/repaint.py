@@ -11,6 +11,7 @@ import numpy as np
 from mmil.contracts import Episode, Observation, UserError
 
 MEAN = 6.0  # largest mean difference [of 255] between a stored frame and the same instant rendered again
+MAPPED, FLAT = 0.02, 2  # largest share of a map that may be another one: edges; and what counts as the same depth [mm]
 PATCH, LOCAL = 8, 30.0  # [pixels] a side, and the largest mean difference [of 255] in any such patch
 
 
@@ -19,7 +20,7 @@ class Showing(Protocol):
     """What a scene has that can show what is stored."""
 
     def retake(self, draws: Mapping[str, Any], states: np.ndarray) -> Observation:
-        """An instant again: its pictures, and of its signals those that say where the cameras stand."""
+        """An instant again: its pictures and maps, and of its signals those that say where the cameras stand."""
 
     def look(self, seed: int) -> Mapping[str, Any]:
         """New draws of what only the eye notices, by the names they have among the draws."""
@@ -52,13 +53,25 @@ def require_showing(scene: Any) -> Showing:
     return scene
 
 
-def repaint_reasons(episode: Episode, images: Mapping[str, np.ndarray], *, instant: int) -> Iterator[str]:
-    """A line a camera whose picture of that instant is another one."""
+def repaint_reasons(episode: Episode, seen: Observation, *, instant: int) -> Iterator[str]:
+    """A line a camera or a map whose picture of that instant is another one."""
+    images = seen.images
     for camera, frames in episode.images.items():
         if frames[instant].shape != images[camera].shape:
             yield f"camera {camera!r} has pictures {frames[instant].shape}, rendered again {images[camera].shape}"
         elif (apart := difference(frames[instant], images[camera])).too_far:
             yield f"camera {camera!r} at instant {instant % len(frames)} differs by {apart} when rendered again"
+    for name, maps in episode.maps.items():
+        if (share := elsewhere(maps[instant], seen.maps[name])) > MAPPED:
+            yield f"{name} at instant {instant % len(maps)} differs in {share:.1%} of its pixels when rendered again"
+
+
+def elsewhere(one: np.ndarray, other: np.ndarray) -> float:
+    """The share of pixels in which two maps show another thing, or depth that is further apart than FLAT [mm]."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return 1.0
+    apart = np.abs(one.astype(np.int32) - other)
+    return float((apart > (FLAT if one.dtype == np.uint16 else 0)).mean())
 
 
 @dataclass(frozen=True, order=True)

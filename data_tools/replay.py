@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -158,20 +158,21 @@ def _replay(theatre: _Theatre, index: int) -> Replayed:
         again, frames = _rollout(theatre, episode)
         drift = _drift(episode, again)
         reasons += _differences(episode, again, redrawn=theatre.redrawn, drift=drift)
-        reasons += [reason for at, images in frames.items() for reason in repaint_reasons(episode, images, instant=at)]
+        reasons += [reason for at, seen in frames.items() for reason in repaint_reasons(episode, seen, instant=at)]
     except UserError as error:  # an altered sample, or a goal that this scene does not have
         reasons.append(str(error))
     return Replayed(index, row.seed, str(row.goal), *drift, tuple(reasons), others)
 
 
-def _rollout(theatre: _Theatre, episode: Episode) -> tuple[Episode, dict[int, Mapping[str, np.ndarray]]]:
+def _rollout(theatre: _Theatre, episode: Episode) -> tuple[Episode, dict[int, Observation]]:
     """The episode again, and what its cameras show at the first and the last instant."""
-    frames: dict[int, Mapping[str, np.ndarray]] = {}
+    frames: dict[int, Observation] = {}
 
     def watch(turn: Turn) -> None:
         last = turn.action is None
         if (last or not frames) and not theatre.redrawn:
-            frames[-1 if last else 0] = dict(turn.step.observation.images)
+            seen = turn.step.observation
+            frames[-1 if last else 0] = replace(seen, images=dict(seen.images), maps=dict(seen.maps))
 
     again = rollout(
         theatre.scene,
@@ -184,8 +185,7 @@ def _rollout(theatre: _Theatre, episode: Episode) -> tuple[Episode, dict[int, Ma
         watch=watch,
     )
     if theatre.redrawn:
-        shown = recorded_at(theatre.scene, episode.draws, episode.states, (0, -1))
-        frames = {at: one.images for at, one in shown.items()}
+        frames = recorded_at(theatre.scene, episode.draws, episode.states, (0, -1))
     return again, frames
 
 

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from data_tools.guard import picture_faults, signal_faults
+from data_tools.guard import map_faults, picture_faults, signal_faults
 from data_tools.part import INFEASIBLE, NOBODY_ASKED, QUARANTINED, Attempt, Part
 from mmil.contracts import Actor, Body, Episode, Goal, Infeasible, NotFinite, Scene, Split, UserError
 from mmil.data.sample import encode_episode
@@ -108,7 +108,7 @@ class Station:
             return Attempt(self._asked, INFEASIBLE, str(error)), None
         except NotFinite as error:
             return Attempt(self._asked, QUARANTINED, str(error), quality=self.actor.quality), None
-        faults, pictures = signal_faults(episode), picture_faults(episode)
+        faults, pictures = signal_faults(episode), [*picture_faults(episode), *map_faults(episode)]
         if pictures and doubt and not faults:
             raise FaultyPictures(f"scene seed {seed}: {pictures[0]}")
         if faults or pictures:

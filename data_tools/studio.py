@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from data_tools.guard import picture_faults
+from data_tools.guard import map_faults, picture_faults
 from data_tools.repaint import Difference, Sensing, difference, recorded_at, require_showing
 from mmil import parallel
 from mmil.config import build_scene
-from mmil.contracts import Episode, Observation, Scene, UserError
+from mmil.contracts import STREAMS, Episode, Observation, Scene, UserError
 from mmil.data.dataset import Dataset
 from mmil.seeds import look_seed
 
 TRIED, INSTANTS = 3, 5  # episodes, and instants of each, that must come back before anything is rendered anew
 CAMERA = "camera_"  # signals that say where a camera stands begin so
+SEEN = ("cameras.", "maps.", f"signals.{CAMERA}", *(f"conventions.{stream}:" for stream in STREAMS))  # of a Spec
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,9 @@ class Studio:
         signals = {name: values for name, values in stored.signals.items() if not name.startswith(CAMERA)}
         signals |= {name: np.stack([one.signals[name] for one in seen]) for name in seen[0].signals}
         images = {camera: np.stack([one.images[camera] for one in seen]) for camera in self.scene.spec.cameras}
-        episode = replace(stored, draws=draws, images=images, signals=signals)
-        if faults := picture_faults(episode):
+        maps = {name: np.stack([one.maps[name] for one in seen]) for name in self.scene.spec.maps}
+        episode = replace(stored, draws=draws, images=images, signals=signals, maps=maps)
+        if faults := [*picture_faults(episode), *map_faults(episode)]:
             raise UserError(f"episode {index} (scene seed {episode.seed}): {faults[0]}")
         return episode
 
@@ -150,9 +152,7 @@ def _differences(studio: Studio, index: int) -> dict[str, Difference]:
 
 
 def _require_same_but_cameras(dataset: Dataset, scene: Scene) -> None:
-    lines = [
-        line for line in dataset.spec.differences(scene.spec) if not line.startswith(("cameras.", f"signals.{CAMERA}"))
-    ]
+    lines = [line for line in dataset.spec.differences(scene.spec) if not line.startswith(SEEN)]
     if lines:
         raise UserError(f"such a scene cannot show the states of {dataset.path}: {'; '.join(lines)}")
 

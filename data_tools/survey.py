@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from data_tools.mapped import Measured
 from data_tools.ranges import Ranges
 from data_tools.twins import Twins
 from mmil.contracts import BODY_POSES, Episode, Spec
@@ -64,6 +65,7 @@ class Survey:
         self.signals = {name: Ranges(axes_of(name)) for name in spec.signals}
         self.actions = Ranges(spec.action)
         self.pictures = {camera: Pictures() for camera in spec.cameras}
+        self.maps = [Measured(name) for name in spec.maps]
         self.draws: dict[str, list[float]] = defaultdict(list)
         self.words: dict[str, Counter[str]] = defaultdict(Counter)  # draws that are no numbers
         self.objects: list[tuple[float, float, tuple[float, ...] | None]] = []  # x, y [m], rgb
@@ -82,6 +84,8 @@ class Survey:
         self.relabelled += int((episode.actions != episode.labels).any(axis=1).sum())
         for camera, images in episode.images.items():
             self.pictures[camera].add(images, chosen=chosen)
+        for measured in self.maps:
+            measured.add(episode, chosen=chosen)
         if chosen:
             self._add_draws(episode.draws)
             self._add_places(episode)

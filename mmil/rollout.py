@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmil.contracts import Actor, Body, Episode, Goal, Observation, Outcome, Scene, Split, State, Step
+from mmil.contracts import Actor, Body, Episode, Goal, Observation, Outcome, Scene, Split, State, Step, map_dtype
 
 Instruction = str | Callable[[Goal, Sequence[Body]], str]  # of a goal, and of what is there
 
@@ -68,7 +68,7 @@ def rollout(
 ) -> Episode:
     """Play one episode and return it; `watch` sees every turn as it happens.
 
-    With `record` false the episode has no images, and nothing is rendered unless the actor or `watch` looks.
+    With `record` false the episode has no images nor maps, and nothing is rendered unless the actor or `watch` looks.
     """
     tape = _Tape(scene, record=record)
     for turn in play(scene, actor, seed=seed, horizon=horizon, expert=expert, goal=goal, instruction=instruction):
@@ -100,6 +100,7 @@ class _Tape:
     def __init__(self, scene: Scene, *, record: bool) -> None:
         self.scene = scene
         self.images: dict[str, list[np.ndarray]] = {camera: [] for camera in scene.spec.cameras} if record else {}
+        self.maps: dict[str, list[np.ndarray]] = {name: [] for name in scene.spec.maps} if record else {}
         self.signals: dict[str, list[np.ndarray]] = {name: [] for name in scene.spec.signals}
         self.privileged: dict[str, list[np.ndarray]] = {name: [] for name in scene.spec.privileged}
         self.states: list[np.ndarray] = []
@@ -108,6 +109,8 @@ class _Tape:
     def add(self, turn: Turn) -> None:
         for camera, frames in self.images.items():
             frames.append(np.array(turn.step.observation.images[camera], np.uint8))
+        for name, frames in self.maps.items():
+            frames.append(np.array(turn.step.observation.maps[name], map_dtype(name)))
         for name, values in self.signals.items():
             values.append(np.array(turn.step.observation.signals[name], np.float32))
         for name, values in self.privileged.items():
@@ -138,6 +141,7 @@ class _Tape:
             rewards=np.array([turn.step.reward for turn in self.turns[1:]], np.float32),
             quality=actor.quality,
             provenance={**self.scene.spec.provenance, **actor.provenance},
+            maps={name: np.stack(frames) for name, frames in self.maps.items()},
         )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmil.contracts import Actor, Body, Goal, Observation, Scene, Spec, State, Step, Thing
+from mmil.contracts import ROBOT, Actor, Body, Goal, Observation, Scene, Spec, State, Step, Thing
 from mmil.shown import Shown
 
 RGB = {"red": (210, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 210)}
@@ -35,7 +36,10 @@ class Plane(Scene):
         versions={"numpy": np.__version__},
     )
 
-    def __init__(self, *, windy: float = 0.35, pause: float = 0.0) -> None:
+    def __init__(self, *, windy: float = 0.35, pause: float = 0.0, streams: Sequence[str] = ()) -> None:
+        maps = {f"{camera}.{stream}": (SIZE, SIZE) for camera in self.spec.cameras for stream in streams}
+        if maps:
+            self.spec = replace(self.spec, maps=maps)
         self.windy, self.pause = windy, pause  # pause [s] a step: for tests that must catch it at work
         self.renders = 0
         self.closed = False
@@ -77,7 +81,8 @@ class Plane(Scene):
 
     def retake(self, draws: Mapping[str, Any], states: np.ndarray) -> Observation:
         self._table, self._things, self._finger = np.array(draws["table"]), states[2:].reshape(3, 2), states[:2]
-        return Observation({camera: self._draw(camera) for camera in self.spec.cameras}, {}, "")
+        maps = {name: self._measure(name) for name in self.spec.maps}
+        return Observation({camera: self._draw(camera) for camera in self.spec.cameras}, {}, "", maps)
 
     def look(self, seed: int) -> dict[str, Any]:
         return {"table": np.random.default_rng(seed).integers(120, 230, 3).tolist()}
@@ -91,7 +96,7 @@ class Plane(Scene):
 
         def render(camera: str) -> np.ndarray:
             assert moment == self._elapsed, "the scene has moved on"
-            return self._draw(camera)
+            return self._measure(camera) if "." in camera else self._draw(camera)
 
         signals = {"eef_pos_world": eef.astype(np.float32), "wrench": np.zeros((4, 6), np.float32)}
         bodies = tuple(
@@ -99,7 +104,8 @@ class Plane(Scene):
             for thing, place in zip(THINGS, self._things, strict=True)
         )
         state = State(self._goal, bodies, eef, np.eye(3), 0.0, -1.0, 0.0)
-        observation = Observation(Shown(tuple(self.spec.cameras), render), signals, self._instruction)
+        maps = Shown(tuple(self.spec.maps), render)
+        observation = Observation(Shown(tuple(self.spec.cameras), render), signals, self._instruction, maps)
         return Step(observation, state, float(outcome == "success"), outcome)
 
     def _draw(self, camera: str) -> np.ndarray:
@@ -113,6 +119,16 @@ class Plane(Scene):
             cover = np.clip(3.0 - np.hypot(columns - x, rows - y), 0, 1)[..., None]
             picture = picture * (1 - cover) + np.array(colour) * cover
         return picture.astype(np.uint8)
+
+    def _measure(self, name: str) -> np.ndarray:
+        """The plane is 1 m away, things and the finger 5 cm nearer."""
+        turn = np.eye(2) if name.startswith("top") else np.array([[0.6, 0.8], [-0.8, 0.6]])
+        shown = np.zeros((SIZE, SIZE), np.uint8)
+        rows, columns = np.mgrid[0:SIZE, 0:SIZE]
+        for label, place in zip((1, 2, 3, ROBOT), (*self._things, self._finger), strict=True):
+            x, y = (turn @ place / 2 + 1) * SIZE / 2
+            shown[np.hypot(columns - x, rows - y) < 3] = label
+        return shown if name.endswith("segmentation") else np.where(shown > 0, 950, 1000).astype(np.uint16)
 
 
 class Reach(Actor):

@@ -20,6 +20,7 @@ from data_tools.convert.takes import LARGEST, LONGEST, Unfit
 
 OWN = "mmil"  # the attribute and the group that a robomimic file of ours has beside the layout's
 SIDE = 16  # what is this long in two directions is meant to be looked at
+DEPTH = "_depth"  # after a camera's name
 ROWED = ("rewards", "dones", "states")
 
 
@@ -30,9 +31,13 @@ class Layout:
     cameras: tuple[tuple[str, tuple[int, ...]], ...]
     signals: tuple[tuple[str, tuple[int, ...]], ...]
     axes: int
+    depths: tuple[tuple[str, str], ...] = ()  # the name of a depth map, and that of its camera's pictures
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} {shape}" for name, shape in (*self.cameras, *self.signals, ("actions", (self.axes,))))
+        numbers = ", ".join(
+            f"{name} {shape}" for name, shape in (*self.cameras, *self.signals, ("actions", (self.axes,)))
+        )
+        return ", ".join([numbers, *(name for name, _ in self.depths)])
 
 
 class Demo:
@@ -54,6 +59,7 @@ class Demo:
         self.rows, self.axes = actions.shape
         self.lost: dict[str, str] = {}
         self._obs = {name: found for name, found in self._usable(obs) if name not in leave_out}
+        self.depths = self._depths()
         self._next = self._following(leave_out)
         self.followed = observed == "before" and bool(self._next) and set(self._next) >= set(self._obs)
         self.steps = self.rows if self.followed else self.rows - 1
@@ -62,8 +68,10 @@ class Demo:
     @property
     def layout(self) -> Layout:
         pictures = {name: found.shape[1:] for name, found in self._obs.items() if _is_picture(found)}
-        others = {name: found.shape[1:] for name, found in self._obs.items() if name not in pictures}
-        return Layout(tuple(sorted(pictures.items())), tuple(sorted(others.items())), self.axes)
+        seen = {*pictures, *self.depths}
+        others = {name: found.shape[1:] for name, found in self._obs.items() if name not in seen}
+        depths = tuple(sorted(self.depths.items()))
+        return Layout(tuple(sorted(pictures.items())), tuple(sorted(others.items())), self.axes, depths)
 
     @property
     def actions(self) -> np.ndarray:
@@ -133,13 +141,27 @@ class Demo:
                     raise
                 self.lost[f"obs/{path}"] = str(reason)
                 continue
-            if sum(size >= SIDE for size in leaf.shape[1:]) > 1 and not _is_picture(leaf):
+            if sum(size >= SIDE for size in leaf.shape[1:]) > 1 and not (_is_picture(leaf) or _is_depth(path, leaf)):
                 self.lost[f"obs/{path}"] = (
-                    f"it is {leaf.dtype} {leaf.shape[1:]}; pictures here are uint8 (h, w, 3): depth, masks and "
-                    "pictures with channels first have no place"
+                    f"it is {leaf.dtype} {leaf.shape[1:]}; pictures here are uint8 (h, w, 3), depth <camera>_depth is "
+                    "float (h, w, 1): masks and pictures with channels first have no place"
                 )
             else:
                 found.append((path, leaf))
+        return found
+
+    def _depths(self) -> dict[str, str]:
+        """The name of a depth map → that of the pictures it belongs to; one that belongs to none is left out."""
+        found = {}
+        for name in [name for name, leaf in self._obs.items() if _is_depth(name, leaf)]:
+            base, size = name.removesuffix(DEPTH), self._obs[name].shape[1:3]
+            beside = [base + end for end in ("_image", "_rgb", "") if base + end in self._obs]
+            fits = [one for one in beside if _is_picture(self._obs[one]) and self._obs[one].shape[1:3] == size]
+            if fits:
+                found[name] = fits[0]
+            else:
+                del self._obs[name]
+                self.lost[f"obs/{name}"] = f"depth of {size}, and no camera has pictures {base}_image of that size"
         return found
 
     def _following(self, leave_out: frozenset[str]) -> dict[str, h5py.Dataset]:
@@ -173,6 +195,11 @@ class Demo:
 
 def _is_picture(leaf: h5py.Dataset) -> bool:
     return leaf.dtype == np.uint8 and leaf.ndim == 4 and leaf.shape[3] == 3
+
+
+def _is_depth(name: str, leaf: h5py.Dataset) -> bool:
+    """robomimic's depth: metres, as EnvRobosuite.get_observation makes them of robosuite's."""
+    return name.endswith(DEPTH) and leaf.dtype.kind == "f" and leaf.ndim == 4 and leaf.shape[3] == 1
 
 
 def _whole(value: Any) -> int | None:

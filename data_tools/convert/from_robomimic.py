@@ -19,7 +19,8 @@ from data_tools.convert.notes import Notes
 from data_tools.convert.robomimic_files import Files, Origin, Plan
 from data_tools.convert.robosuite import row0
 from data_tools.convert.takes import Header, NothingLeft, Source, Take, Unfit
-from mmil.contracts import DO, Episode, Goal, Spec, Thing, UserError
+from mmil.contracts import DO, Episode, Goal, Spec, Thing, UserError, map_name, millimetres
+from mmil.contracts.maps import MEANING
 from mmil.data.sample import Extras
 from mmil.seeds import foreign_seed
 
@@ -81,9 +82,13 @@ class RobomimicSource(Source):
             action=given.axes(env.axes, self._layout.axes, notes),
             control_hz=given.rate(env.control_hz, notes),
             controller={**env.controller, **self._scale.to_json()},
-            conventions={"image": "RGB uint8, row 0 on top", **told},
+            conventions={"image": "RGB uint8, row 0 on top", **told, **self._meaning()},
             privileged={mine: shapes[name] for name, mine in self._objects.items()},
             versions={"robosuite": env.version} if env.version else {},
+            maps={
+                mine: (shapes[one][0], shapes[one][1])
+                for one, mine in ((self._picture[name], mine) for name, mine in self._depths.items())
+            },
         )
         given.settle()
         return Header("robomimic", spec)
@@ -145,8 +150,17 @@ class RobomimicSource(Source):
         self._cameras = legal_names(pictures, short)
         self._objects = {name: mine for name, mine in OBJECTS.items() if name in others}
         self._signals = legal_names([name for name in others if name not in OBJECTS], known)
-        for names in (self._cameras, self._signals, self._objects):
+        self._picture = dict(self._layout.depths)  # the name of a depth map → that of its camera's pictures
+        self._depths = {name: map_name(self._cameras[one], "depth") for name, one in self._picture.items()}
+        for names in (self._cameras, self._signals, self._objects, self._depths):
             self._notes.names |= {mine: name for name, mine in names.items()}
+
+    def _meaning(self) -> dict[str, str]:
+        """What depth is here, where there is any."""
+        for name in self._depths:
+            self._notes.read[name] = "metres along the optical axis (robomimic's convention for depth)"
+            self._notes.changed[name] = "is in whole millimetres, and 0 where it is no distance or more than 65.535 m"
+        return {"depth": MEANING["depth"]} if self._depths else {}
 
     # -- an episode ----------------------------------------------------------------------------------------------------
 
@@ -175,13 +189,18 @@ class RobomimicSource(Source):
             actions=actions,
             labels=actions,
             rewards=self._rewards(demo, outcome == "success"),
+            maps={mine: millimetres(self._turned(plan, demo, name)[..., 0]) for name, mine in self._depths.items()},
         )
         return Take(plan.name, episode, extras=self._extras(plan, demo, raw))
 
     def _pictures(self, plan: Plan, demo: Demo, name: str) -> np.ndarray:
-        frames = demo.instants(name)
         if demo.other_next(name) is not None:
             self._notes.lost[f"next_obs/{name}"] = "it is not obs one step on, and has no place; its last row is kept"
+        return self._turned(plan, demo, name)
+
+    def _turned(self, plan: Plan, demo: Demo, name: str) -> np.ndarray:
+        """(T+1, h, w, …) with row 0 on top."""
+        frames = demo.instants(name)
         return frames[:, ::-1].copy() if self._row0(plan.origin) == "bottom" else frames
 
     def _states(self, demo: Demo) -> np.ndarray:

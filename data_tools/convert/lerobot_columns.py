@@ -75,6 +75,9 @@ def plan_of(take: Take, spec: Spec, *, pictures: str | None, notes: Notes) -> Pl
     aside = ["goal, seed, draws, outcome, measures", "labels", "states", "the observation after the last action"]
     aside += [f"privileged {name}" for name in spec.privileged if name not in plan.names["privileged"]]
     notes.kept_aside |= {name: "in meta/mmil" for name in aside}
+    notes.kept_aside |= {
+        name: "no feature of the LeRobotDataset: PNGs in meta/mmil, for the way back" for name in spec.maps
+    }
     return plan
 
 

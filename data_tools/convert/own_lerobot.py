@@ -18,7 +18,7 @@ from data_tools.convert.pixels import decode_picture, is_jpeg
 from data_tools.convert.takes import Header, Source, Take, Unfit, told_of_attempts
 from mmil.contracts import UserError
 from mmil.data.dataset import MANIFEST, Dataset
-from mmil.data.sample import compose, decode_arrays, decode_extras, frame_name
+from mmil.data.sample import compose, decode_arrays, decode_extras, decode_maps, frame_name
 from mmil.data.sentences import read_sentences
 
 
@@ -76,7 +76,9 @@ class OwnLeRobotSource(Source):
         for camera in names["cameras"]:
             images[camera], jpegs[camera] = self._pictures(entry, camera, table, side=side, about=about)
         kept = {camera: frames for camera, frames in jpegs.items() if frames}
-        return Take(self.names[index], compose(about, arrays, images), about["attempts"], kept, extras)
+        maps = decode_maps(side, about, {camera: frames.shape[1:3] for camera, frames in images.items()})
+        episode = compose(about, arrays, images, maps)
+        return Take(self.names[index], episode, about["attempts"], kept, extras)
 
     def _seen(self, table: pa.Table, ours: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Signals and privileged state as the columns have them; ours where they say the same."""

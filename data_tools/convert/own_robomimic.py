@@ -16,7 +16,7 @@ from data_tools.convert.notes import Notes
 from data_tools.convert.pixels import decode_picture
 from data_tools.convert.robomimic_files import by_number
 from data_tools.convert.takes import Header, Source, Take, Unfit, told_of_attempts
-from mmil.contracts import Spec, UserError
+from mmil.contracts import Spec, UserError, millimetres
 from mmil.data.sample import Extras, compose
 from mmil.data.sentences import read_sentences
 
@@ -77,7 +77,13 @@ class OwnRobomimicSource(Source):
         images = {mine: demo.instants(theirs) for mine, theirs in names["cameras"].items()}
         if own["row0"] == "bottom":
             images = {mine: frames[:, ::-1].copy() for mine, frames in images.items()}
-        episode = compose(about, self._arrays(demo, own, kept), images)
+        maps = {mine: millimetres(demo.instants(theirs)[..., 0]) for mine, theirs in names.get("maps", {}).items()}
+        if own["row0"] == "bottom":
+            maps = {mine: frames[:, ::-1].copy() for mine, frames in maps.items()}
+        prefix = "maps/"
+        maps |= {name.removeprefix(prefix): array for name, array in kept.items() if name.startswith(prefix)}
+        maps = {name: maps[name] for name in about.get("maps", ())}
+        episode = compose(about, self._arrays(demo, own, kept), images, maps)
         jpegs = {camera: self._jpegs(camera, frames, kept) for camera, frames in images.items()}
         prefix = "extras/"
         extras = {name.removeprefix(prefix): array for name, array in kept.items() if name.startswith(prefix)}

@@ -17,11 +17,12 @@ import h5py
 import numpy as np
 
 from data_tools.convert.actions import Scale
-from data_tools.convert.demos import OWN
+from data_tools.convert.demos import DEPTH, OWN
 from data_tools.convert.keepsakes import kept_texts, restored
 from data_tools.convert.naming import OBJECTS, ROBOSUITE
 from data_tools.convert.notes import Notes
 from data_tools.convert.takes import Header, Sink, Take
+from mmil.contracts import camera_of, stream_of
 from mmil.data.sample import describe
 
 GYM = 2  # robomimic's EnvType.GYM_TYPE: the one that names no simulator of its own
@@ -64,6 +65,11 @@ class RobomimicSink(Sink):
             _put(demo, f"obs/{theirs}", frames if rows else frames[:-1])
             if not rows:
                 _put(demo, f"next_obs/{theirs}", frames[1:])
+        for mine, theirs in names["maps"].items():
+            depth = (take.episode.maps[mine][:, :: -1 if turned else 1, :, None] / 1000).astype(np.float32)  # [m]
+            _put(demo, f"obs/{theirs}", depth if rows else depth[:-1])
+            if not rows:
+                _put(demo, f"next_obs/{theirs}", depth[1:])
         self._put_attributes(demo, take, about)
         own = {"names": names, "row0": about.get("row0", "top"), "rows": bool(rows), "observed": about.get("observed")}
         self._put_own(demo, take, {**own, "scaled": not about})
@@ -131,8 +137,12 @@ class RobomimicSink(Sink):
     def _names(self, take: Take, about: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         """Ours → the name in the file: what it was there, or what robosuite calls the same quantity."""
         told, episode = about.get("names", {}), take.episode
+        cameras = {mine: told.get("cameras", {}).get(mine, f"{mine}_image") for mine in episode.images}
+        bases = {mine: name.removesuffix("_image").removesuffix("_rgb") for mine, name in cameras.items()}
+        depths = [name for name in episode.maps if stream_of(name) == "depth"]
         return {
-            "cameras": {mine: told.get("cameras", {}).get(mine, f"{mine}_image") for mine in episode.images},
+            "cameras": cameras,
+            "maps": {mine: f"{bases[camera_of(mine)]}{DEPTH}" for mine in depths},
             "signals": {mine: told.get("signals", {}).get(mine, OURS.get(mine, mine)) for mine in episode.signals},
             "privileged": {mine: mine for mine in episode.privileged if mine in OBJECTS},
         }
@@ -187,6 +197,7 @@ class RobomimicSink(Sink):
             arrays["labels"] = episode.labels
         if episode.states.size:
             arrays["states"] = episode.states
+        arrays |= {f"maps/{name}": array for name, array in episode.maps.items() if stream_of(name) != "depth"}
         arrays |= {f"extras/{name}": array for name, array in take.extras.arrays.items()}
         for camera, jpegs in take.jpegs.items():
             arrays[f"jpeg/{camera}"] = np.frombuffer(b"".join(jpegs), np.uint8)
@@ -215,6 +226,6 @@ class RobomimicSink(Sink):
 
 def _put(demo: h5py.Group, path: str, array: np.ndarray) -> None:
     """Pictures are compressed, a chunk a frame, as dataset_states_to_obs.py --compress writes them."""
-    picture = array.dtype == np.uint8 and array.ndim == 4
+    picture = array.ndim == 4 and array.shape[3] in (1, 3)
     options: dict[str, Any] = {"chunks": (1, *array.shape[1:]), "compression": "gzip"} if picture else {}
     demo.create_dataset(path, data=array, **options)

@@ -12,6 +12,17 @@ from mmil.contracts.episode import Episode, Trial
 from mmil.contracts.errors import Infeasible, NotFinite, UserError
 from mmil.contracts.goal import BESIDE, DO, OUTCOMES, SIDES, Goal, Outcome, Split, Thing
 from mmil.contracts.interfaces import Actor, Scene
+from mmil.contracts.maps import (
+    MOST_THINGS,
+    ROBOT,
+    STREAMS,
+    Stream,
+    camera_of,
+    map_dtype,
+    map_name,
+    millimetres,
+    stream_of,
+)
 from mmil.contracts.spec import Spec
 from mmil.contracts.state import BODY_POSES, Body, Observation, State, Step
 
@@ -19,8 +30,11 @@ __all__ = [
     "BESIDE",
     "BODY_POSES",
     "DO",
+    "MOST_THINGS",
     "OUTCOMES",
+    "ROBOT",
     "SIDES",
+    "STREAMS",
     "Actor",
     "Batch",
     "Body",
@@ -35,7 +49,13 @@ __all__ = [
     "Split",
     "State",
     "Step",
+    "Stream",
     "Thing",
     "Trial",
     "UserError",
+    "camera_of",
+    "map_dtype",
+    "map_name",
+    "millimetres",
+    "stream_of",
 ]

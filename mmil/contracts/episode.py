@@ -35,6 +35,7 @@ class Episode:
     rewards: np.ndarray  # float32 (T,)
     quality: str = "expert"  # of the demonstration, see Actor.quality
     provenance: Mapping[str, str] = field(default_factory=dict)  # see Spec.provenance; empty where nobody wrote it down
+    maps: Mapping[str, np.ndarray] = field(default_factory=dict)  # <camera>.<stream> → (T+1, h, w), see maps.py
 
     def __post_init__(self) -> None:
         steps = len(self.actions)
@@ -42,7 +43,8 @@ class Episode:
             raise ValueError(f"actions {self.actions.shape} and labels {self.labels.shape} must both be (T, A)")
         if len(self.rewards) != steps:
             raise ValueError(f"{steps} actions but {len(self.rewards)} rewards")
-        for name, array in {**self.images, **self.signals, **self.privileged, "states": self.states}.items():
+        lasting = {**self.images, **self.maps, **self.signals, **self.privileged, "states": self.states}
+        for name, array in lasting.items():
             if len(array) != steps + 1:
                 raise ValueError(f"{name} has {len(array)} entries, expected {steps + 1} for {steps} actions")
         floats = {**self.signals, **self.privileged, "states": self.states}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmil.contracts.errors import UserError
+from mmil.contracts.maps import read_maps, stream_of
 
 
 @dataclass(frozen=True)
@@ -26,19 +27,22 @@ class Spec:
         default_factory=dict
     )  # as signals; lessons may read it, not policies
     versions: Mapping[str, str] = field(default_factory=dict)  # of packages, and `model`: differences are told only
+    maps: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # <camera>.<stream> → (h, w), see maps.py
 
     def to_json(self) -> dict[str, Any]:
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        told = json.loads(json.dumps(dataclasses.asdict(self)))
+        return {name: value for name, value in told.items() if name != "maps" or value}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Spec:
         known = {item.name for item in dataclasses.fields(cls)}
-        missing, unknown = sorted(known - {"privileged", "versions"} - set(data)), sorted(set(data) - known)
+        missing, unknown = sorted(known - {"privileged", "versions", "maps"} - set(data)), sorted(set(data) - known)
         if missing or unknown:
             raise UserError(f"not a Spec: missing {missing}, unknown {unknown}")
+        cameras = {name: tuple(shape) for name, shape in data["cameras"].items()}
         return cls(
             scene=data["scene"],
-            cameras={name: tuple(shape) for name, shape in data["cameras"].items()},
+            cameras=cameras,
             signals={name: tuple(shape) for name, shape in data["signals"].items()},
             action=tuple(data["action"]),
             control_hz=data["control_hz"],
@@ -46,7 +50,12 @@ class Spec:
             conventions=dict(data["conventions"]),
             privileged={name: tuple(shape) for name, shape in (data.get("privileged") or {}).items()},
             versions=dict(data.get("versions") or {}),
+            maps=read_maps(data.get("maps") or {}, cameras),
         )
+
+    @property
+    def has_depth(self) -> bool:
+        return any(stream_of(name) == "depth" for name in self.maps)
 
     @property
     def provenance(self) -> dict[str, str]:

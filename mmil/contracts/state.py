@@ -15,11 +15,12 @@ BODY_POSES = "body_poses"  # the privileged state every scene has: where its thi
 
 @dataclass(frozen=True)
 class Observation:
-    """An instant as a robot could know it. `images` may render on first access (see Scene.observe)."""
+    """An instant as a robot could know it. `images` and `maps` may render on first access (see Scene.observe)."""
 
     images: Mapping[str, np.ndarray]  # camera → uint8 (h, w, 3)
     signals: Mapping[str, np.ndarray]  # name → float32 (…)
     instruction: str
+    maps: Mapping[str, np.ndarray] = field(default_factory=dict)  # <camera>.<stream> → (h, w), see maps.py
 
 
 @dataclass(frozen=True)

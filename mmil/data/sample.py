@@ -3,6 +3,7 @@
 <key>.json                    what a person asks about it: seed, goal, instruction, outcome, draws …
 <key>.npz                     actions, labels, rewards, states, signals/<name>, privileged/<name>
 <key>.<camera>.<frame>.jpg    T+1 frames a camera, quality 95, 4:4:4
+<key>.<camera>.<stream>.<frame>.png   T+1 frames of its depth or segmentation, where there is any: see maps.py
 What an episode had in another format and has no field here lies under "extras" in both, where nobody trips over it.
 The same episode gives the same bytes. Nothing here unpickles.
 """
@@ -20,12 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from mmil.contracts import Episode, Goal, Spec, Thing, UserError
+from mmil.contracts import Episode, Goal, Spec, Thing, UserError, camera_of
+from mmil.data import maps
 from mmil.data.schema import NAME, SAMPLE, SIDE, misfit
 
 BLOCK = tarfile.BLOCKSIZE
 LARGEST = 1 << 29  # [bytes] that the arrays of an episode may unpack to
-_FRAME = re.compile(r"([a-z0-9_-]+)\.(\d{4,})\.jpg")
+_FRAME = re.compile(rf"[a-z0-9_-]+(?:\.\d{{4,}}\.jpg|{maps.FILE})")
 _ARRAYS = ("actions", "labels", "rewards", "states")
 
 
@@ -60,6 +62,8 @@ def encode_episode(
     for camera, images in episode.images.items():
         jpegs = frames[camera] if frames else (encode_frame(image, quality=quality) for image in images)
         members += [(frame_name(camera, i), jpeg) for i, jpeg in enumerate(jpegs)]
+    for name, frames_of in episode.maps.items():
+        members += [(maps.map_file(name, i), maps.encode_map(frame)) for i, frame in enumerate(frames_of)]
     return b"".join(_member(f"{episode.key}.{name}", data) for name, data in members)
 
 
@@ -80,17 +84,37 @@ def decode_sample(sample: Mapping[str, Any]) -> Episode:
     if strange := sorted(name for name in sample if not name.startswith("_") and name not in known):
         raise UserError(f"it holds {', '.join(map(repr, strange[:3]))}, which no episode has")
     arrays = decode_arrays(sample["npz"])
-    frames = {
-        camera: [decode_frame(sample[frame_name(camera, i)]) for i in range(description["steps"] + 1)]
+    instants = range(description["steps"] + 1)
+    images = {
+        camera: np.stack([decode_frame(sample[frame_name(camera, i)]) for i in instants])
         for camera in description["cameras"]
     }
-    return compose(description, arrays, {camera: np.stack(images) for camera, images in frames.items()})
+    sizes = {camera: frames.shape[1:3] for camera, frames in images.items()}
+    return compose(description, arrays, images, decode_maps(sample, description, sizes))
+
+
+def decode_maps(
+    sample: Mapping[str, Any], description: Mapping[str, Any], sizes: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
+    """Depth and segmentation of a sample; `sizes` are those of its cameras' pictures, which they share."""
+    names, instants = description.get("maps") or (), range(description["steps"] + 1)
+    if strange := [name for name in names if camera_of(name) not in sizes]:
+        raise UserError(f"it has a map {strange[0]}, but no such camera; there are {', '.join(sizes)}")
+    return {
+        name: np.stack(
+            [maps.decode_map(sample[maps.map_file(name, i)], name, sizes[camera_of(name)]) for i in instants]
+        )
+        for name in names
+    }
 
 
 def compose(
-    description: Mapping[str, Any], arrays: Mapping[str, np.ndarray], images: Mapping[str, np.ndarray]
+    description: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    images: Mapping[str, np.ndarray],
+    measured: Mapping[str, np.ndarray],
 ) -> Episode:
-    """The episode of a sample's json and npz, and of its pictures."""
+    """The episode of a sample's json and npz, of its pictures and of its maps."""
     return Episode(
         scene=description["scene"],
         seed=description["seed"],
@@ -107,6 +131,7 @@ def compose(
         **{name: arrays[name] for name in _ARRAYS},
         quality=description.get("quality", "expert"),
         provenance=description.get("provenance") or {},
+        maps=measured,
     )
 
 
@@ -123,8 +148,10 @@ def complete(sample: Mapping[str, Any]) -> bool:
 
 
 def _frames(description: Mapping[str, Any]) -> Iterator[str]:
-    """The names of its pictures."""
-    return (frame_name(c, i) for c in description["cameras"] for i in range(description["steps"] + 1))
+    """The names of its pictures and maps."""
+    for i in range(description["steps"] + 1):
+        yield from (frame_name(camera, i) for camera in description["cameras"])
+        yield from (maps.map_file(name, i) for name in description.get("maps") or ())
 
 
 def split_members(data: bytes) -> tuple[str, dict[str, bytes]]:
@@ -215,7 +242,7 @@ def encode_json(value: Any) -> bytes:
 
 def describe(episode: Episode, attempts: int, extras: Extras) -> dict[str, Any]:
     """The json of a sample."""
-    description = {
+    description: dict[str, Any] = {
         "scene": episode.scene,
         "seed": episode.seed,
         "goal": episode.goal.to_json(),
@@ -231,6 +258,8 @@ def describe(episode: Episode, attempts: int, extras: Extras) -> dict[str, Any]:
         "cameras": list(episode.images),
         "attempts": attempts,
     }
+    if episode.maps:
+        description["maps"] = list(episode.maps)
     return {**description, "extras": dict(extras.about)} if extras.about else description
 
 

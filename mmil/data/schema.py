@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from mmil.contracts import OUTCOMES, Split
+from mmil.contracts import OUTCOMES, STREAMS, Split
 
 # a type, a test, [what every item is], {name: what it is}, {...: what every value is}
 Schema = type | Callable[[Any], bool] | list | dict
@@ -59,6 +59,22 @@ def _picture(value: Any) -> bool:
     )
 
 
+def _size(value: Any) -> bool:
+    """(h, w)"""
+    return misfit(value, [natural]) is None and len(value) == 2
+
+
+def _maps(value: Any) -> bool:
+    """["front.depth", …], each once."""
+    return misfit(value, [map_of_camera]) is None and len(set(value)) == len(value)
+
+
+def map_of_camera(value: Any) -> bool:
+    """<camera>.<stream>"""
+    camera, _, stream = value.partition(".") if isinstance(value, str) else ("", "", "")
+    return name(camera) and stream in STREAMS
+
+
 THING: Schema = {"shape": str, "colour": str}
 GOAL: Schema = {
     "verb": str,
@@ -86,6 +102,7 @@ SAMPLE: Schema = {
     "draws": dict,
     "measures": optional({...: number}),
     "provenance": optional({...: str}),
+    "maps": optional(_maps),
 }
 SPEC: Schema = {
     "scene": name,
@@ -97,6 +114,7 @@ SPEC: Schema = {
     "conventions": dict,
     "privileged": optional({...: [natural]}),
     "versions": optional({...: str}),
+    "maps": optional({...: _size}),
 }
 LINEAGE: Schema = optional([{"redrawn": [str]}])
 SENTENCES: Schema = [{"goal": GOAL, "sentences": [str]}]

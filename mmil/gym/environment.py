@@ -19,7 +19,7 @@ import numpy as np
 
 from mmil.contracts import Goal, Infeasible, Outcome, Scene, Split, Step, UserError
 from mmil.gym.sentence import LONGEST, Sentence
-from mmil.gym.spaces import action_space, observation_space
+from mmil.gym.spaces import action_space, key, observation_space
 from mmil.language.grammar import Grammar
 from mmil.seeds import sentence_rng
 
@@ -36,9 +36,10 @@ FORKED = (
 class Environment(gymnasium.Env[dict[str, Any], np.ndarray]):
     """scene: a factory, or its name as "module:Class"; options that are not listed here are its own.
 
-    Observations hold a picture a camera, the signals, and the instruction, which is of the bank's `split`; a share
-    `references` of them says a thing by what else is there, where that means it alone. The reward
-    is the scene's: 1 for success. `reset(options=...)` takes a `goal` (a Goal, or its JSON), an `instruction`, or both.
+    Observations hold a picture a camera, its maps where there are any, the signals, and the instruction, which is of
+    the bank's `split`; a share `references` of them says a thing by what else is there, where that means it alone.
+    The reward is the scene's: 1 for success. `reset(options=...)` takes a `goal` (a Goal, or its JSON), an
+    `instruction`, or both.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012
@@ -122,7 +123,8 @@ class Environment(gymnasium.Env[dict[str, Any], np.ndarray]):
         seen = self.now.observation
         images = {camera: np.array(seen.images[camera], np.uint8) for camera in self.scene.spec.cameras}
         signals = {name: np.array(seen.signals[name], np.float32) for name in self.scene.spec.signals}
-        return {**images, **signals, "instruction": seen.instruction}
+        maps = {key(name): np.array(seen.maps[name]) for name in self.scene.spec.maps}
+        return {**images, **maps, **signals, "instruction": seen.instruction}
 
     def _info(self) -> dict[str, Any]:
         return {

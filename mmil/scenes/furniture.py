@@ -48,6 +48,11 @@ class Furniture:
             self._fixtures[item["fixture"]].body(Thing(**item["thing"]), item, fingers) for item in self._items
         )
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Those of their bodies in the model, in the same order."""
+        return tuple(self._fixtures[item["fixture"]].number for item in self._items)
+
     def wear(self, *, table: int, tips: Collection[int]) -> None:
         """What fingers on the table do to fixtures that remember it."""
         if not self._items:

@@ -23,6 +23,7 @@ class Panda:
         self.fingers = [{model.geom_name2id(geom) for geom in side} for side in sides]
         self.grip_site = model.site_name2id(gripper.important_sites["grip_site"])
         self.flange = model.site_name2id(f"{gripper.naming_prefix}ft_frame")
+        self.base = model.body_name2id(robot.robot_model.root_body)
         self._arm_qpos, self._arm_dof = np.array(robot._ref_joint_pos_indexes), np.array(robot._ref_joint_vel_indexes)
         self._finger_qpos = np.array(robot._ref_gripper_joint_pos_indexes["right"] or [], int)
 

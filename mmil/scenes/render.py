@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import Literal
 
 import mujoco
@@ -18,6 +19,7 @@ import numpy as np
 from mmil.contracts import UserError
 
 Rendering = Literal["fast", "stock"]
+GEOM = int(mujoco.mjtObj.mjOBJ_GEOM)
 HIDDEN = 0  # the group of collision geoms, which is not drawn; group 1 holds what the eye sees
 NO_EGL = (
     "cannot render (MUJOCO_GL={backend}): it takes MUJOCO_GL=egl before mujoco is imported, and EGL, for which on "
@@ -54,6 +56,7 @@ class Renderer:
         self._model, self._data, self._culls = model, data, rendering == "fast"
         self._viewport = mujoco.MjrRect(0, 0, width, height)
         self._pixels = np.empty((height, width, 3), np.uint8)
+        self._nearness = np.empty((height, width), np.float32)  # 1 at the near plane, 0 at the far one
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height
         if rendering == "fast":
             # the floor's texture, of which no picture sees much, is a sixth of the time
@@ -69,6 +72,7 @@ class Renderer:
         self._option.geomgroup[2] = 0  # markers
         self._option.sitegroup[:] = 0  # more of them, which robosuite makes transparent at the first reset only
         self._mjr = _mjr_context(model)
+        self._mjr.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR  # as it is kept: the other way loses digits
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mjr)
         if rendering == "fast":
             self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
@@ -76,14 +80,62 @@ class Renderer:
 
     def render(self, camera_id: int) -> np.ndarray:
         """uint8 (h, w, 3), RGB, row 0 on top; a new array every time."""
+        self._look(camera_id)
+        mujoco.mjr_render(self._viewport, self._scene, self._mjr)
+        mujoco.mjr_readPixels(self._pixels, None, self._viewport, self._mjr)
+        return self._pixels[::-1].copy()  # OpenGL counts rows from the bottom
+
+    def render_deep(self, camera_id: int) -> tuple[np.ndarray, np.ndarray]:
+        """The picture and, at next to no cost, its depth as measure() has it; only where `sharp`."""
+        self._look(camera_id)
+        metres = self._depth()
+        return self._pixels[::-1].copy(), metres
+
+    def measure(self, camera_id: int) -> tuple[np.ndarray, np.ndarray]:
+        """What render() shows, pixel for pixel: float32 (h, w) depth [m], inf where nothing is, and int (h, w) bodies.
+
+        Depth is along the optical axis; bodies are numbers of the model, 0 the world or nothing.
+        """
+        self._look(camera_id)
+        with self._in_numbers():
+            metres = self._depth()
+        geoms = self._scene.geoms[: self._scene.ngeom]
+        drawn = [self._model.geom_bodyid[one.objid] if one.objtype == GEOM else 0 for one in geoms]
+        numbers = self._pixels.astype(np.int32) @ (1, 1 << 8, 1 << 16)
+        return metres, np.array([0, *drawn])[numbers[::-1]]
+
+    @property
+    def sharp(self) -> bool:
+        """Whether a pixel of a picture is one point, and no mean of several that its depth could not be of."""
+        return self._mjr.offSamples == 0
+
+    def _look(self, camera_id: int) -> None:
         if self._gl is None:
             raise RuntimeError("this renderer is closed")
         self._gl.make_current()
         self._camera.fixedcamid = camera_id
         self._update_scene()
+
+    def _depth(self) -> np.ndarray:
+        """float32 (h, w) [m], row 0 on top, of what is drawn; the pixels are left as OpenGL has them."""
         mujoco.mjr_render(self._viewport, self._scene, self._mjr)
-        mujoco.mjr_readPixels(self._pixels, None, self._viewport, self._mjr)
-        return self._pixels[::-1].copy()  # OpenGL counts rows from the bottom
+        mujoco.mjr_readPixels(self._pixels, self._nearness, self._viewport, self._mjr)
+        near, far = self._scene.camera[0].frustum_near, self._scene.camera[0].frustum_far
+        metres = np.where(self._nearness > 0, near * far / (near + self._nearness * (far - near)), np.inf)
+        return metres[::-1].astype(np.float32)
+
+    @contextlib.contextmanager
+    def _in_numbers(self) -> Iterator[None]:
+        """Geoms in flat colours that number them from 1, which mujoco draws without multisampling."""
+        flags = self._scene.flags.copy()
+        kept, wanted = mujoco.mjtRndFlag.mjRND_CULL_FACE, mujoco.mjtRndFlag.mjRND_SEGMENT
+        self._scene.flags[:] = 0
+        self._scene.flags[wanted] = self._scene.flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = 1
+        self._scene.flags[kept] = flags[kept]
+        try:
+            yield
+        finally:
+            self._scene.flags[:] = flags
 
     def _update_scene(self) -> None:
         model, groups = self._model, self._model.geom_group.copy()

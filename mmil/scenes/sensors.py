@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mmil.contracts import camera_of
 from mmil.shown import Shown
 
 # what is usual for a signal, of which noise is a share; by the beginning of its name
@@ -19,6 +20,7 @@ USUAL = {
     **{"gripper_pos": 0.04, "wrench": 10.0, "camera": 0.0},
 }
 Draws = Mapping[str, Any]
+Sight = Mapping[str, np.ndarray]
 
 
 CLEAR: Draws = {"image_noise": 0.0, "image_loss": 0.0, "image_latency": 0, "dead_camera": None}  # perfect cameras
@@ -27,13 +29,13 @@ CLEAR: Draws = {"image_noise": 0.0, "image_loss": 0.0, "image_latency": 0, "dead
 class Sensors:
     """What is read in an episode; made at its reset and asked once an instant."""
 
-    def __init__(self, draws: Draws, cameras: Sequence[str]) -> None:
-        self._draws, self._cameras = draws, tuple(cameras)
+    def __init__(self, draws: Draws, cameras: Sequence[str], *, maps: Sequence[str] = ()) -> None:
+        self._draws, self._cameras, self._maps = draws, tuple(cameras), tuple(maps)
         self._streams: dict[str, np.random.Generator] = {}
         share = draws["dead_camera"]
         # one always lives
         self._dead = None if share is None or len(cameras) < 2 else cameras[int(share * len(cameras))]
-        self._frames: dict[str, deque[np.ndarray]] = {
+        self._frames: dict[str, deque[dict[str, np.ndarray]]] = {
             camera: deque(maxlen=draws["image_latency"] + 1) for camera in cameras
         }
         self._readings: dict[str, deque[np.ndarray]] = {}
@@ -44,11 +46,15 @@ class Sensors:
         draws = self._draws
         return not (draws["image_noise"] or draws["image_loss"] or draws["image_latency"] or self._dead)
 
-    def images(self, render: Callable[[str], np.ndarray]) -> Mapping[str, np.ndarray]:
-        """Rendered when somebody looks, unless an earlier instant may be asked for later."""
+    def sights(self, render: Callable[[str], np.ndarray]) -> tuple[Sight, Sight]:
+        """Images and maps: rendered when somebody looks, unless an earlier instant may be asked for later.
+
+        The maps of a camera are as late, as lost and as dead as its pictures; noise is on the pictures alone.
+        """
         if self._perfect:
-            return Shown(self._cameras, render)
-        return {camera: self._frame(camera, render) for camera in self._cameras}
+            return Shown(self._cameras, render), Shown(self._maps, render)
+        seen = {name: frame for camera in self._cameras for name, frame in self._frame(camera, render).items()}
+        return {camera: seen[camera] for camera in self._cameras}, {name: seen[name] for name in self._maps}
 
     def signals(self, clean: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {name: self._reading(name, value) for name, value in clean.items()}
@@ -59,18 +65,20 @@ class Sensors:
             self._streams[sensor] = np.random.default_rng([self._draws["seed"], *sensor.encode()])
         return self._streams[sensor]
 
-    def _frame(self, camera: str, render: Callable[[str], np.ndarray]) -> np.ndarray:
+    def _frame(self, camera: str, render: Callable[[str], np.ndarray]) -> dict[str, np.ndarray]:
+        """The picture of a camera and its maps, by name."""
         frames = self._frames[camera]
+        names = (camera, *(name for name in self._maps if camera_of(name) == camera))
         rng = self._rng(camera)
         lost = rng.random() < self._draws["image_loss"] and len(frames)
-        frames.append(frames[-1] if lost else render(camera))
+        frames.append(frames[-1] if lost else {name: render(name) for name in names})
         if camera == self._dead:
-            return np.zeros_like(frames[0])
-        shown = frames[0]
+            return {name: np.zeros_like(frame) for name, frame in frames[0].items()}
+        shown = {name: frame.copy() for name, frame in frames[0].items()}
         if self._draws["image_noise"]:
-            noise = rng.normal(0.0, self._draws["image_noise"], shown.shape)
-            shown = np.clip(shown + noise, 0, 255).round().astype(np.uint8)
-        return shown.copy()
+            noise = rng.normal(0.0, self._draws["image_noise"], shown[camera].shape)
+            shown[camera] = np.clip(shown[camera] + noise, 0, 255).round().astype(np.uint8)
+        return shown
 
     def _reading(self, name: str, value: np.ndarray) -> np.ndarray:
         latency, loss, noise = (self._draws[f"signal_{what}"] for what in ("latency", "loss", "noise"))

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from mmil import __version__
-from mmil.contracts import BODY_POSES, Goal, Spec, Thing
+from mmil.contracts import BODY_POSES, MOST_THINGS, Goal, Spec, Stream, Thing, UserError, map_name
+from mmil.contracts.maps import MEANING, require_streams
 from mmil.scenes.driven import CONTROL_HZ, CONTROLLER, READINGS
 
 PACKAGES = ("mujoco", "robosuite", "numpy", "numba")  # whose version may change what an action does
@@ -33,8 +34,19 @@ NO_GOAL = Goal(verb="", object=Thing(shape="", colour=""))  # before one is chos
 SETTLE_STEPS = 4  # control steps with the hand open and still, before the first observation
 
 
-def spec_of(scene: str, *, cameras: Sequence[str], image_size: tuple[int, int], bodies: int, model: str) -> Spec:
+def spec_of(
+    scene: str,
+    *,
+    cameras: Sequence[str],
+    image_size: tuple[int, int],
+    bodies: int,
+    model: str,
+    streams: Sequence[Stream] = (),
+) -> Spec:
     """The Spec of a scene with so many bodies, whose compiled model has this sha256."""
+    shown = require_streams(streams)
+    if "segmentation" in shown and bodies > MOST_THINGS:
+        raise UserError(f"{bodies} things; segmentation can tell {MOST_THINGS} apart")
     return Spec(
         scene=scene,
         cameras={camera: (*image_size, 3) for camera in cameras},
@@ -42,7 +54,8 @@ def spec_of(scene: str, *, cameras: Sequence[str], image_size: tuple[int, int], 
         action=ACTION,
         control_hz=CONTROL_HZ,
         controller={"name": "OSC_POSE", "sha256": hashlib.sha256(CONTROLLER.read_bytes()).hexdigest()},
-        conventions=CONVENTIONS,
+        conventions={**CONVENTIONS, **{stream: MEANING[stream] for stream in shown}},
         privileged={BODY_POSES: (bodies, 7)},
         versions={**{name: version(name) for name in PACKAGES}, "mmil": __version__, "model": model},
+        maps={map_name(camera, stream): image_size for camera in cameras for stream in shown},
     )

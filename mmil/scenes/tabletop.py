@@ -5,23 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import mujoco
 import numpy as np
 
-from mmil.contracts import (
-    Body,
-    Goal,
-    Infeasible,
-    Observation,
-    Outcome,
-    Scene,
-    State,
-    Step,
-    Thing,
-    UserError,
-)
+from mmil.contracts import Body, Goal, Infeasible, Observation, Outcome, Scene, State, Step, Stream, Thing, UserError
 from mmil.scenes.dressing import CAMERAS, Dressing, Parts
 from mmil.scenes.fingerprint import model_sha256
 from mmil.scenes.furniture import Furniture
@@ -31,6 +21,7 @@ from mmil.scenes.panda import Panda
 from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
 from mmil.scenes.sensors import CLEAR, Sensors
+from mmil.scenes.sight import Sight, label_bodies
 from mmil.scenes.skills import Lift, Skill
 from mmil.scenes.skills.skill import require_parts
 from mmil.scenes.spec import ACTION, NO_GOAL, SETTLE_STEPS, spec_of
@@ -47,6 +38,7 @@ class Tabletop(Scene):
     """A Panda and a table with `things` of `shapes` × `colours` and `fixtures` of those that the skills need.
 
     Every goal is one of the skills', done to what is there. manners: chance that it has to be reached in a manner.
+    streams: what every camera gives beside its pictures.
     """
 
     def __init__(
@@ -60,6 +52,7 @@ class Tabletop(Scene):
         manners: float = 0.0,
         cameras: Sequence[str] = ("front", "wrist"),
         image_size: tuple[int, int] = (128, 128),
+        streams: Sequence[Stream] = (),
         horizon: int = 80,
         rendering: Rendering = "fast",
         stock_control: bool = False,
@@ -87,8 +80,14 @@ class Tabletop(Scene):
         self._furniture.bind(self._model, self._data, height=float(TABLE_TOP[2]))
         height, width = image_size
         self._renderer = Renderer(self._model, self._data, height=height, width=width, rendering=rendering)
-        bodies = things + fixtures
-        self.spec = spec_of("tabletop", cameras=cameras, image_size=(height, width), bodies=bodies, model=model)
+        self.spec = spec_of(
+            "tabletop",
+            cameras=cameras,
+            image_size=(height, width),
+            bodies=things + fixtures,
+            model=model,
+            streams=streams,
+        )
         self._robot = Panda(self._world, {name: CAMERAS[name] for name in cameras})
         self._parts = Parts(self._world)
         self._dressing = Dressing(self._model, self._data, self._parts)
@@ -123,7 +122,7 @@ class Tabletop(Scene):
         )
         self._draws = json.loads(json.dumps(draws))  # what is used is exactly what is stored
         self._apply()
-        self._sensors = Sensors(self._draws["sensors"], tuple(self.spec.cameras))
+        self._sensors = self._sense(self._draws)
         self._goal, self._instruction, self._elapsed = NO_GOAL, "", 0
         self._start = self._state()
         self._goals = tuple(goal for skill in skills for goal in skill.goals(self._start))
@@ -142,7 +141,7 @@ class Tabletop(Scene):
         if self._elapsed:
             raise UserError(f"a scene is told its goal before the first step, not after step {self._elapsed}")
         self._goal, self._instruction = goal, instruction
-        self._sensors = Sensors(self._draws["sensors"], tuple(self.spec.cameras))
+        self._sensors = self._sense(self._draws)
         return self._begin()
 
     def step(self, action: np.ndarray) -> Step:
@@ -167,18 +166,21 @@ class Tabletop(Scene):
     def show(self, draws: Mapping[str, Any], states: np.ndarray) -> dict[str, np.ndarray]:
         """Pictures of a stored instant: {camera: uint8 (h, w, 3)} of one row of Episode.states."""
         self._put_back(draws, states)
-        return {camera: self._renderer.render(self._parts.cameras[camera]) for camera in self.spec.cameras}
+        sight = self._sight()
+        return {camera: sight(camera) for camera in self.spec.cameras}
 
     def retake(self, draws: Mapping[str, Any], states: np.ndarray) -> Observation:
-        """A stored instant again: its pictures, and of its signals those that say where the cameras stand."""
-        images = self.show(draws, states)
-        return Observation(images, self._robot.camera_poses(), instruction="")
+        """A stored instant again: its pictures and maps, and of its signals those that say where the cameras stand."""
+        images, sight = self.show(draws, states), self._sight()
+        maps = {name: sight(name) for name in self.spec.maps}
+        return Observation(images, self._robot.camera_poses(), instruction="", maps=maps)
 
     def sense(self, draws: Mapping[str, Any], seen: Iterable[Observation]) -> Iterator[Observation]:
         """What the cameras record of all the instants of an episode, in order: noisy, late and lossy as drawn."""
-        sensors = Sensors(draws["sensors"], tuple(self.spec.cameras))
+        sensors = self._sense(draws)
         for one in seen:
-            yield replace(one, images=dict(sensors.images(one.images.__getitem__)))
+            images, maps = sensors.sights({**one.images, **one.maps}.__getitem__)
+            yield replace(one, images=dict(images), maps=dict(maps))
 
     def clear(self, draws: Mapping[str, Any]) -> dict[str, Any]:
         """The same draws, but with cameras that record what they see."""
@@ -236,22 +238,28 @@ class Tabletop(Scene):
     # -- observing and judging ------------------------------------------------------------------------------------
 
     def _result(self, state: State, *, outcome: Outcome | None) -> Step:
-        images, signals = (
-            self._sensors.images(self._renders()),
-            self._sensors.signals(self._robot.signals(self._world.wrench - self._tare)),
-        )
-        observation = Observation(images=images, signals=signals, instruction=self._instruction)
+        images, maps = self._sensors.sights(self._renders())
+        signals = self._sensors.signals(self._robot.signals(self._world.wrench - self._tare))
+        observation = Observation(images=images, signals=signals, instruction=self._instruction, maps=maps)
         return Step(observation=observation, state=state, reward=float(outcome == "success"), outcome=outcome)
 
     def _renders(self) -> Callable[[str], np.ndarray]:
-        moment = self._moment
+        moment, sight = self._moment, self._sight()
 
-        def render(camera: str) -> np.ndarray:
+        def render(name: str) -> np.ndarray:
             if moment != self._moment:
-                raise RuntimeError(f"the scene has moved on: {camera} of a past instant cannot be rendered any more")
-            return self._renderer.render(self._parts.cameras[camera])
+                raise RuntimeError(f"the scene has moved on: {name} of a past instant cannot be rendered any more")
+            return sight(name)
 
         return render
+
+    def _sight(self) -> Sight:
+        things = (*self._parts.bodies, *self._furniture.numbers)
+        labels = partial(label_bodies, self._model, things, robot=self._robot.base)
+        return Sight(self._renderer, self._parts.cameras, labels, deep=self.spec.has_depth)
+
+    def _sense(self, draws: Mapping[str, Any]) -> Sensors:
+        return Sensors(draws["sensors"], tuple(self.spec.cameras), maps=tuple(self.spec.maps))
 
     def _state(self) -> State:
         touched = self._robot.touched()

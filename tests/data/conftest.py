@@ -125,3 +125,17 @@ def mean_features(camera: str, frames: np.ndarray) -> list[np.ndarray]:
 @pytest.fixture(name="mean_features", scope="session")
 def _mean_features():
     return mean_features
+
+
+@pytest.fixture
+def make_plane():
+    """make_plane(folder) → a data set of two episodes of the plane, with depth and segmentation."""
+    from functools import partial
+
+    from tests.plane import Plane, build
+
+    def make(folder: Path) -> Path:
+        build(folder, episodes=2, scene=partial(Plane, windy=0, streams=("depth", "segmentation")))
+        return folder
+
+    return make

@@ -164,11 +164,11 @@ def test_numbers_without_a_place_are_told_and_the_rest_comes(lift):
     with h5py.File(lift, "a") as file:
         for demo in file["data"].values():
             rows = len(demo["actions"])
-            demo["obs/agentview_depth"] = np.zeros((rows, 32, 32, 1), np.float32)
+            demo["obs/nobody_depth"] = np.zeros((rows, 32, 32, 1), np.float32)
             demo["obs/chw_image"] = np.zeros((rows, 3, 32, 32), np.uint8)
             demo["obs/words"] = ["a"] * rows
     done = convert(source=lift, to="mmil", out=lift.parent / "out")
-    assert sorted(done.notes.lost) == ["obs/agentview_depth", "obs/chw_image", "obs/words"] and done.episodes == 3
+    assert sorted(done.notes.lost) == ["obs/chw_image", "obs/nobody_depth", "obs/words"] and done.episodes == 3
     assert "not numbers" in done.notes.lost["obs/words"] and "channels first" in done.notes.lost["obs/chw_image"]
 
 

@@ -50,7 +50,7 @@ def test_long_episodes_and_large_pictures_are_thinned_out():
     times = 1000 // len(episode.states)
     longer = {name: np.repeat(array, times, axis=0) for name, array in episode.signals.items()}
     images = {"top": np.zeros((len(longer["wrench"]), 480, 640, 3), np.uint8)}
-    long = SimpleNamespace(actions=np.zeros((len(longer["wrench"]) - 1, 3)), images=images, signals=longer)
+    long = SimpleNamespace(actions=np.zeros((len(longer["wrench"]) - 1, 3)), images=images, maps={}, signals=longer)
     item = playable(long, Plane.spec, index=0)
     assert len(item["instants"]) <= 101 and item["instants"][-1] == len(long.actions)
     assert weight(item) < 400_000 and item["cameras"][0][4] == pytest.approx(4 / 3)

@@ -3,6 +3,7 @@
 import pkgutil
 import subprocess
 import sys
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -176,3 +177,13 @@ def test_pictures_of_two_environments_are_not_mixed_and_both_can_be_freed(make):
     assert np.array_equal(one.render(), first) and np.array_equal(other.render(), second)
     one.close()
     assert np.array_equal(other.reset(seed=3)[0]["front"], second)
+
+
+@pytest.mark.filterwarnings("error")
+def test_maps_are_observed_under_names_that_torch_allows(make):
+    env = make(scene=partial(Plane, streams=("depth", "segmentation")))
+    check_env(env.unwrapped)
+    seen, _ = env.reset(seed=4)
+    assert {"top_depth", "top_segmentation", "side_depth", "side_segmentation"} < set(seen)
+    assert seen["top_depth"].dtype == np.uint16 and seen["top_segmentation"].dtype == np.uint8
+    assert seen in env.observation_space and set(np.unique(seen["top_segmentation"])) == {0, 1, 2, 3, 255}

@@ -19,7 +19,7 @@ PERFECT = {
 def frames(**draws):
     """What is shown of pictures whose every pixel is 10 · instant."""
     sensors = Sensors({**PERFECT, **draws}, ("front", "wrist"))
-    return [dict(sensors.images(lambda camera, i=i: np.full((4, 4, 3), 10 * i, np.uint8))) for i in range(12)]
+    return [dict(sensors.sights(lambda camera, i=i: np.full((4, 4, 3), 10 * i, np.uint8))[0]) for i in range(12)]
 
 
 def readings(**draws):
@@ -67,7 +67,7 @@ def test_one_camera_more_changes_no_other_sensor():
     def read(cameras, size):
         sensors = Sensors(faults, cameras)
         for i in range(6):
-            shown = sensors.images(lambda camera, i=i: np.full((size, size, 3), 20 * i, np.uint8))["front"]
+            shown = sensors.sights(lambda camera, i=i: np.full((size, size, 3), 20 * i, np.uint8))[0]["front"]
             yield sensors.signals({"joint_pos": np.arange(7.0) + i, "wrench": np.zeros((5, 6))}), shown
 
     few, more, larger = read(("front",), 8), read(("front", "wrist", "side"), 8), read(("front",), 16)

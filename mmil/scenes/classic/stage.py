@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import mujoco
 import numpy as np
 
-from mmil.contracts import Body, Goal, Observation, Outcome, Scene, State, Step, Thing, UserError
+from mmil.contracts import Body, Goal, Observation, Outcome, Scene, State, Step, Stream, Thing, UserError
 from mmil.scenes.classic.views import NAMES, View
 from mmil.scenes.driven import Driven
 from mmil.scenes.fingerprint import model_sha256
@@ -18,6 +18,7 @@ from mmil.scenes.manner import Course
 from mmil.scenes.panda import Panda
 from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
+from mmil.scenes.sight import Sight, label_bodies
 from mmil.scenes.spec import ACTION, NO_GOAL, SETTLE_STEPS, spec_of
 from mmil.scenes.viewpoints import Viewpoints
 from mmil.scenes.visuals import simplify_visuals
@@ -30,7 +31,7 @@ EMPTY = 0.01  # [m], narrower than anything: a closed hand that holds nothing
 class Classic(Scene):
     """A task of robosuite with its own placements and its own check of success, told in sentences.
 
-    randomisation: of which the cameras are drawn.
+    randomisation: of which the cameras are drawn. streams: what every camera gives beside its pictures.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Classic(Scene):
         *,
         cameras: Sequence[str] = tuple(NAMES),
         image_size: tuple[int, int] = (128, 128),
+        streams: Sequence[Stream] = (),
         horizon: int | None = None,
         rendering: Rendering = "fast",
         stock_control: bool = False,
@@ -64,8 +66,9 @@ class Classic(Scene):
         self._moment = 0
         self._draws: dict[str, Any] = {}
         self._goal, self._tare, self._command = NO_GOAL, np.zeros(6), -1.0
-        bodies = len(self._bodies())
-        self.spec = spec_of(self.name, cameras=cameras, image_size=(height, width), bodies=bodies, model=model)
+        self._numbers: dict[Thing, int] = {}  # of the bodies that are seen as things
+        size, bodies = (height, width), len(self._bodies())
+        self.spec = spec_of(self.name, cameras=cameras, image_size=size, bodies=bodies, model=model, streams=streams)
 
     # -- what a task says of itself --------------------------------------------------------------------------------
 
@@ -135,7 +138,8 @@ class Classic(Scene):
     def show(self, draws: Mapping[str, Any], states: np.ndarray) -> dict[str, np.ndarray]:
         """Pictures of a stored instant: {camera: uint8 (h, w, 3)} of one row of Episode.states."""
         self._put_back(draws, states)
-        return {camera: self._renderer.render(number) for camera, number in self._robot.cameras.items()}
+        sight = self._sight()
+        return {camera: sight(camera) for camera in self.spec.cameras}
 
     def recall(self, draws: Mapping[str, Any], states: np.ndarray) -> State:
         """A stored instant as it was, but for goal, command and force, which simulator states do not hold."""
@@ -212,18 +216,28 @@ class Classic(Scene):
 
     def _result(self, state: State, *, outcome: Outcome | None) -> Step:
         signals = self._robot.signals(self._world.wrench - self._tare)
-        observation = Observation(images=self._shown(), signals=signals, instruction=self._instruction)
+        render = self._renders()
+        images, maps = Shown(tuple(self.spec.cameras), render), Shown(tuple(self.spec.maps), render)
+        observation = Observation(images=images, signals=signals, instruction=self._instruction, maps=maps)
         return Step(observation=observation, state=state, reward=float(outcome == "success"), outcome=outcome)
 
-    def _shown(self) -> Shown:
-        moment = self._moment
+    def _renders(self) -> Callable[[str], np.ndarray]:
+        moment, sight = self._moment, self._sight()
 
-        def render(camera: str) -> np.ndarray:
+        def render(name: str) -> np.ndarray:
             if moment != self._moment:
-                raise RuntimeError(f"the scene has moved on: {camera} of a past instant cannot be rendered any more")
-            return self._renderer.render(self._robot.cameras[camera])
+                raise RuntimeError(f"the scene has moved on: {name} of a past instant cannot be rendered any more")
+            return sight(name)
 
-        return Shown(tuple(self.spec.cameras), render)
+        return render
+
+    def _sight(self) -> Sight:
+        return Sight(self._renderer, self._robot.cameras, self._labels, deep=self.spec.has_depth)
+
+    def _labels(self) -> np.ndarray:
+        """uint8 (bodies,); what is a thing by its place alone, as a compartment, has no pixels."""
+        things = [self._numbers.get(body.thing) for body in self._bodies()]
+        return label_bodies(self._model, things, robot=self._robot.base)
 
     def _state(self) -> State:
         robot = self._robot
@@ -241,7 +255,7 @@ class Classic(Scene):
 
     def _body(self, thing: Thing, name: str, half_size: Sequence[float] | np.ndarray, **about: Any) -> Body:
         """A body of the model as the contracts have it; held where both fingers touch one of its geoms."""
-        number = self._model.body(name).id
+        self._numbers[thing] = number = self._model.body(name).id
         w, x, y, z = self._data.xquat[number]
         first = self._model.body_geomadr[number]
         geoms = range(first, first + self._model.body_geomnum[number])
