@@ -16,6 +16,7 @@ STEEP = 3.0  # height over the place a sideways error costs
 DOWN = 0.006  # [m], over the place: low enough to let go
 NEAR = 0.014  # [m], sideways: a hand that is opening goes on
 AWAY = 0.10  # [m], over the place: where the hand goes once it let go
+CLOSE = 0.03  # [m], between a carried thing and one that it has to clear first: no nearer
 PASSING = 0.09  # [m], around the way there: what stands nearer has to be cleared
 
 
@@ -47,6 +48,8 @@ class Carry(Actor):
         height = min(over, STEEP * max(0.0, sideways - self.funnel))
         if over - height > 0.02 and body.position[2] < place[2] + height - 0.02:
             offset[:2] *= 0.15  # up before it goes anywhere
+        elif height == over and self._blocked(body, offset[:2], state):
+            offset[:2] = 0.0
         offset[2] += height
         return move(state, offset, yaw=self.yaw(body, state), gripper=CLOSED)
 
@@ -64,6 +67,17 @@ class Carry(Actor):
         up = body.position[2] + body.half_height + rise - state.eef_position[2]
         slow = np.array([0.0, 0.0, min(max(up, 0.0), 0.05) if not body.touched else 0.004])
         return move(state, slow, yaw=None, gripper=OPEN)
+
+    def _blocked(self, body: Body, way: np.ndarray, state: State) -> bool:
+        """Whether something close by that it does not clear yet stands where it goes."""
+        low, reach = body.position[2] - body.half_height, float(np.hypot(*body.half_size[:2]))
+        for other in state.bodies:
+            there = (other.position - body.position)[:2]
+            gap = float(np.linalg.norm(there)) - max(other.half_size[:2]) - reach
+            high = other.position[2] + other.half_height > low
+            if other.thing != body.thing and high and gap < CLOSE and there @ way > 0:
+                return True
+        return False
 
     def _clearance(self, body: Body, place: np.ndarray, state: State) -> float:
         """[m], over the place: a height from which the thing passes over all that stands on the way."""

@@ -9,6 +9,7 @@ import numpy as np
 from mmil.contracts import Goal, State
 from mmil.scenes.skills.skill import Skill, furniture, let_go, things
 
+SUNK = 0.008  # [m]: the box around a lemon that lies askew reaches so far into what it lies on
 RELATIONS = {"in": "bin", "on": "plate"}
 
 
@@ -34,7 +35,8 @@ class Place(Skill):
         if goal.relation == "in":
             return _inside(offset, holder.yaw, holder.half_size[0]) and bottom < 2 * holder.half_size[2]
         top = 2 * holder.half_size[2]
-        return float(np.linalg.norm(offset)) < holder.half_size[0] - 0.008 and top - 0.004 < bottom < top + 0.01
+        over = float(np.linalg.norm(offset)) < holder.half_size[0] - 0.008
+        return over and top - SUNK < bottom < top + 0.01
 
 
 def _inside(offset: np.ndarray, yaw: float, half: float) -> bool:
