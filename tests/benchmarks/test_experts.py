@@ -6,32 +6,93 @@ Prints the table of the README, and what mmil/scenes/manners.yaml holds: the med
 """
 
 import os
+import sys
 import time
 from collections import defaultdict
 
 import numpy as np
+import pytest
 
 from mmil.evaluation.statistics import wilson
-from mmil.experts import Mannered, Skilled
-from mmil.rollout import rollout
-from mmil.scenes import Tabletop, skills
-from mmil.scenes.manner import plain_medians
-from mmil.scenes.things import SHAPES
+from mmil.parallel import available_cores, run, simulation_env
 
 EPISODES = int(os.environ.get("EPISODES", "20"))
 MANNERS = [None, *filter(None, os.environ.get("MANNERS", "").split(","))]
-SKILLS = [getattr(skills, name)() for name in skills.__all__ if name != "Skill"]
 FIRST = 1_000_000  # of the seeds, which nothing else uses
+APART = 10_000  # between those of two verbs
 
 
-def test_experts():
-    scene = Tabletop(skills=SKILLS, fixtures=2, shapes=tuple(SHAPES), horizon=250)
+class Course:
+    """A worker's scene with every skill, and an expert for each, undisturbed."""
+
+    def __init__(self) -> None:
+        from mmil.experts import Mannered, Skilled
+        from mmil.scenes import Tabletop
+        from mmil.scenes.things import SHAPES
+
+        self.skills, self.expert = every_skill(), Mannered(Skilled())
+        self.scene = Tabletop(skills=self.skills, fixtures=2, shapes=tuple(SHAPES), horizon=250)
+
+    def close(self) -> None:
+        self.scene.close()
+
+
+def every_skill():
+    from mmil.scenes import skills
+
+    return [getattr(skills, name)() for name in skills.__all__ if name != "Skill"]
+
+
+def attempt(course: Course, task: tuple[int, int]):
+    """The verb, and of each manner the outcome, steps and measures of an attempt; None where a seed cannot ask for it.
+
+    task: which skill, and which of its seeds.
+    """
+    from mmil.contracts import Infeasible
+    from mmil.rollout import rollout
+
+    skill, seed = course.skills[task[0]], FIRST + APART * task[0] + task[1]
     try:
-        table, speed = attempts(scene)
-    finally:
-        scene.close()
-    print(f"\n{EPISODES} episodes a skill, {speed:.0f} steps/s without pictures, one process")
-    for (verb, manner), rows in table.items():
+        course.scene.reset(seed)
+    except Infeasible:
+        return None
+    goals = [goal for goal in course.scene.goals if goal.verb == skill.verb]
+    if not goals:
+        return None
+    goal, rows = goals[np.random.default_rng(seed).integers(len(goals))], {}
+    for manner in (manner for manner in MANNERS if manner is None or manner in skill.manners):
+        told = {"goal": goal.done(manner), "instruction": "as you are told"}
+        episode = rollout(course.scene, course.expert, seed=seed, horizon=1000, record=False, **told)
+        rows[manner] = (episode.outcome, len(episode.actions), dict(episode.measures))
+        if episode.outcome != "success":
+            print(f"{seed} {goal.done(manner)}: {episode.outcome}", file=sys.stderr, flush=True)
+    return rows
+
+
+@pytest.mark.timeout(0)
+def test_experts(capsys):
+    from mmil.scenes.manner import plain_medians
+
+    verbs, table, steps, began = [skill.verb for skill in every_skill()], defaultdict(list), 0, time.perf_counter()
+    wanted = {number: EPISODES for number in range(len(verbs))}
+    nexts = dict.fromkeys(wanted, 0)
+    while any(wanted.values()):
+        tasks = [(number, nexts[number] + i) for number, count in wanted.items() for i in range(count)]
+        nexts = {number: nexts[number] + wanted[number] for number in wanted}
+        options = {"make": Course, "workers": available_cores(), "env": simulation_env(), "patience": 600}
+        for (number, _), rows in run(attempt, tasks, **options):
+            wanted[number] -= rows is not None
+            for manner, row in (rows or {}).items():
+                table[verbs[number], manner].append(row)
+                steps += row[1]
+    with capsys.disabled():
+        tell(table, steps / (time.perf_counter() - began))
+    assert plain_medians(), "there are none to be measured against"
+
+
+def tell(table, speed):
+    print(f"\n{EPISODES} episodes a skill, {speed:.0f} steps/s without pictures, {available_cores()} workers")
+    for (verb, manner), rows in sorted(table.items(), key=lambda entry: (entry[0][0], entry[0][1] or "")):
         goods = [row for row in rows if row[0] == "success"]
         reached = [row for row in rows if row[0] in ("success", "wrong_manner")]
         rate = wilson(len(goods), len(rows))
@@ -41,26 +102,7 @@ def test_experts():
             f"| reached {len(reached)} | {np.median([row[1] for row in rows]):.0f} steps |"
         )
     print("\nmanners.yaml:")
-    for verb in sorted(skill.verb for skill in SKILLS):
+    for verb in sorted(verb for verb, manner in table if manner is None):
         rows = [row for row in table[verb, None] if row[0] == "success"]
         path, force = (float(np.median([row[2][name] for row in rows])) for name in ("path_speed", "peak_force"))
         print(f"{verb}: {{path_speed: {path:.4f}, peak_force: {force:.2f}}}")
-    assert plain_medians(), "there are none to be measured against"
-
-
-def attempts(scene):
-    """(verb, manner) → outcome, steps and measures of each attempt; and steps a second."""
-    expert, table, steps, began = Mannered(Skilled()), defaultdict(list), 0, time.perf_counter()
-    seed = FIRST
-    while any(len(table[skill.verb, None]) < EPISODES for skill in SKILLS):
-        seed += 1
-        goal = scene.reset(seed).state.goal
-        if len(table[goal.verb, None]) >= EPISODES:
-            continue
-        known = next(skill.manners for skill in SKILLS if skill.verb == goal.verb)
-        for manner in (manner for manner in MANNERS if manner is None or manner in known):
-            told = {"goal": goal.done(manner), "instruction": "as you are told"}
-            episode = rollout(scene, expert, seed=seed, horizon=1000, record=False, **told)
-            table[goal.verb, manner].append((episode.outcome, len(episode.actions), episode.measures))
-            steps += len(episode.actions)
-    return table, steps / (time.perf_counter() - began)
