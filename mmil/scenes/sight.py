@@ -15,16 +15,26 @@ class Sight:
     """Calling it with the name of a camera or of a map renders that; what one rendering gives is rendered once.
 
     labels: gives uint8 (bodies,), what segmentation says of each body of the model. deep: depth will be asked for.
+    moment: counts the instants of the scene; one that is past cannot be rendered any more.
     """
 
     def __init__(
-        self, renderer: Renderer, cameras: Mapping[str, int], labels: Callable[[], np.ndarray], *, deep: bool
+        self,
+        renderer: Renderer,
+        cameras: Mapping[str, int],
+        labels: Callable[[], np.ndarray],
+        *,
+        deep: bool,
+        moment: Callable[[], int],
     ) -> None:
         self._renderer, self._cameras, self._labels = renderer, cameras, labels
+        self._moment, self._now = moment, moment()
         self._deep = deep and renderer.sharp
         self._maps: dict[str, np.ndarray] = {}
 
     def __call__(self, name: str) -> np.ndarray:
+        if self._moment() != self._now:
+            raise RuntimeError(f"the scene has moved on: {name} of a past instant cannot be rendered any more")
         camera = camera_of(name)
         if camera == name:
             return self._picture(camera)

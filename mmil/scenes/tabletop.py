@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -79,7 +79,8 @@ class Tabletop(Scene):
         model = model_sha256(self._model)  # as it was compiled: what follows writes into it
         self._furniture.bind(self._model, self._data, height=float(TABLE_TOP[2]))
         height, width = image_size
-        self._renderer = Renderer(self._model, self._data, height=height, width=width, rendering=rendering)
+        size = {"height": height, "width": width}
+        self._renderer = Renderer(self._model, self._data, **size, rendering=rendering, floor=False)  # hardly seen
         self.spec = spec_of(
             "tabletop",
             cameras=cameras,
@@ -238,25 +239,15 @@ class Tabletop(Scene):
     # -- observing and judging ------------------------------------------------------------------------------------
 
     def _result(self, state: State, *, outcome: Outcome | None) -> Step:
-        images, maps = self._sensors.sights(self._renders())
+        images, maps = self._sensors.sights(self._sight())
         signals = self._sensors.signals(self._robot.signals(self._world.wrench - self._tare))
         observation = Observation(images=images, signals=signals, instruction=self._instruction, maps=maps)
         return Step(observation=observation, state=state, reward=float(outcome == "success"), outcome=outcome)
 
-    def _renders(self) -> Callable[[str], np.ndarray]:
-        moment, sight = self._moment, self._sight()
-
-        def render(name: str) -> np.ndarray:
-            if moment != self._moment:
-                raise RuntimeError(f"the scene has moved on: {name} of a past instant cannot be rendered any more")
-            return sight(name)
-
-        return render
-
     def _sight(self) -> Sight:
         things = (*self._parts.bodies, *self._furniture.numbers)
         labels = partial(label_bodies, self._model, things, robot=self._robot.base)
-        return Sight(self._renderer, self._parts.cameras, labels, deep=self.spec.has_depth)
+        return Sight(self._renderer, self._parts.cameras, labels, deep=self.spec.has_depth, moment=lambda: self._moment)
 
     def _sense(self, draws: Mapping[str, Any]) -> Sensors:
         return Sensors(draws["sensors"], tuple(self.spec.cameras), maps=tuple(self.spec.maps))

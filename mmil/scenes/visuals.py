@@ -14,8 +14,8 @@ from pathlib import Path
 import fast_simplification
 import numpy as np
 
-REDUCTION = 0.95  # share of the triangles taken away
-MOST = 800  # triangles a mesh keeps
+REDUCTION = 0.8  # share of the triangles taken away
+MOST = 3000  # triangles a mesh keeps
 SEAM = 1 / 400  # of a mesh's length: in one of many loose pieces, points that are closer are one
 FEWEST = 400  # a mesh with no more triangles than this is left as it is
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import mujoco
@@ -216,23 +216,15 @@ class Classic(Scene):
 
     def _result(self, state: State, *, outcome: Outcome | None) -> Step:
         signals = self._robot.signals(self._world.wrench - self._tare)
-        render = self._renders()
+        render = self._sight()
         images, maps = Shown(tuple(self.spec.cameras), render), Shown(tuple(self.spec.maps), render)
         observation = Observation(images=images, signals=signals, instruction=self._instruction, maps=maps)
         return Step(observation=observation, state=state, reward=float(outcome == "success"), outcome=outcome)
 
-    def _renders(self) -> Callable[[str], np.ndarray]:
-        moment, sight = self._moment, self._sight()
-
-        def render(name: str) -> np.ndarray:
-            if moment != self._moment:
-                raise RuntimeError(f"the scene has moved on: {name} of a past instant cannot be rendered any more")
-            return sight(name)
-
-        return render
-
     def _sight(self) -> Sight:
-        return Sight(self._renderer, self._robot.cameras, self._labels, deep=self.spec.has_depth)
+        return Sight(
+            self._renderer, self._robot.cameras, self._labels, deep=self.spec.has_depth, moment=lambda: self._moment
+        )
 
     def _labels(self) -> np.ndarray:
         """uint8 (bodies,); what is a thing by its place alone, as a compartment, has no pixels."""
