@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from mmil.contracts import Goal, Thing
-from mmil.language.templates import REFERENCE, pattern
+from mmil.language.templates import REFERENCE, SLOTS, pattern
 
 _SLOT = re.compile(r"\{[^{}]*\}")
 _WORD = re.compile(r"[^\W_]+")
@@ -105,8 +105,11 @@ def _references(counted: Counter[tuple[Goal, str]], bank: Any) -> Iterator[Said]
 def _nouns(sentence: str, goal: Goal, bank: Any) -> Iterator[tuple[str, Thing]]:
     """What a sentence calls the goal's object and target, by the verb's template that it was made from."""
     template = _template(sentence, bank.verbs[goal.verb]) if goal.verb in bank.verbs else ""
-    match = _pattern(template).fullmatch(sentence) if template else None
-    for slot, text in zip(_SLOT.findall(template), match.groups() if match else (), strict=True):
+    relations = bank.relations.get(goal.relation)
+    options = dict.fromkeys(SLOTS, "(.+)")  # of a relation its words, for "next to" is in what it could be, too
+    options |= {"relation": f"({'|'.join(map(re.escape, relations.train + relations.held_out))})"} if relations else {}
+    match = re.fullmatch(pattern(template, options), sentence, re.IGNORECASE) if template else None
+    for slot, text in zip(_SLOT.findall(template), match.groups() if match else (), strict=False):
         thing = {"{object}": goal.object, "{target}": goal.target}.get(slot)
         if thing is not None and thing.colour:  # without one its name is all there is to say
             yield text, thing

@@ -8,10 +8,11 @@ import pytest
 
 from data_tools.card import sentence_views
 from data_tools.convert.conversion import convert
+from data_tools.coverage import coverage
 from data_tools.inspect import inspect
 from data_tools.told import stood
 from data_tools.verify import verify
-from mmil.contracts import UserError
+from mmil.contracts import Goal, Thing, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.module import WindowData
 from mmil.data.sentences import OWN, Rephrase, read_sentences
@@ -109,6 +110,15 @@ def test_the_card_counts_them(folder):
     assert all(not row.leaked and row.otherwise == 0 for row in rows)
     text = inspect(folder).read_text()
     assert "Ways to refer" in text and "{colour} one" in text
+
+
+def test_a_reference_is_counted_beside_the_relation_it_looks_like():
+    goal = Goal("place", Thing("bar", "red"), target=Thing("plate", "blue"), relation="on")
+    said = "gently: let the red bar end up on the plate that is next to the can"
+    rows = coverage([(goal.done("gently"), said)], grammar())
+    assert [(row.name, row.said) for row in rows if row.section == "references"] == [
+        ("that_is_next_to", [("{shape} that is next to the {landmark}", 1)])
+    ]
 
 
 def test_a_person_is_asked_in_their_words_too(tmp_path):
