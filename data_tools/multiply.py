@@ -30,6 +30,7 @@ from mmil.experts.disturbed import Disturbed
 from mmil.experts.transferred import Transferred
 
 Node = dict[str, Any]
+HORIZON = 500  # steps, where the source does not say
 
 
 def multiply(
@@ -71,16 +72,10 @@ def multiply(
         max_attempts: seeds to try for an episode
     """
     dataset = Dataset.open(source)
-    seed = _seed(dataset, seed)
     _require(dataset, out=out, episodes=episodes, noise=noise)
-    indexes = _successes(dataset, demonstrations)
-    verbs = sorted({dataset.rows[index].goal.verb for index in indexes})
-    manners = any(dataset.rows[index].goal.manner for index in indexes)
-    node = _restricted(_new_scene(dataset, scene or {}, manners=manners), verbs)
-    known: list[Demonstration] = []
-    if not is_finished(out):
-        known = read_demonstrations(dataset, indexes, scene=scene_node(dataset), workers=workers)
-        tell(f"{len(known)} demonstrations of {_counted(known)}")
+    seed, indexes = _seed(dataset, seed), _successes(dataset, demonstrations)
+    node = _new_scene(dataset, indexes, scene or {})
+    known = [] if is_finished(out) else _read(dataset, indexes, workers=workers, tell=tell)
     of = {"of": file_sha256(dataset.path / MANIFEST), "episodes": named(indexes)}
     return generate(
         scene=partial(build_scene, node),
@@ -89,7 +84,7 @@ def multiply(
         out=out,
         episodes=episodes,
         seed=seed,
-        horizon=horizon or int(dataset.manifest["config"].get("horizon", 500)),
+        horizon=horizon or int(dataset.manifest["config"].get("horizon", HORIZON)),
         grammar=grammar,
         workers=workers,
         cluster=cluster,
@@ -139,20 +134,25 @@ def _successes(dataset: Dataset, text: str | None) -> list[int]:
     return found
 
 
-def _counted(known: Sequence[Demonstration]) -> str:
+def _read(
+    dataset: Dataset, indexes: Sequence[int], *, workers: int | None, tell: Callable[[str], None]
+) -> list[Demonstration]:
+    known = read_demonstrations(dataset, indexes, scene=scene_node(dataset), workers=workers)
     counts = Counter(demo.goal.verb for demo in known)
-    return ", ".join(f"{verb} ({counts[verb]})" for verb in sorted(counts))
+    listed = ", ".join(f"{verb} ({count})" for verb, count in sorted(counts.items()))
+    tell(f"{len(known)} demonstrations of {listed}")
+    return known
 
 
 # -- the scene, asked for nothing that no demonstration shows ----------------------------------------------------------
 
 
-def _new_scene(dataset: Dataset, changes: Mapping[str, Any], *, manners: bool) -> Node:
-    node = scene_node(dataset)
+def _new_scene(dataset: Dataset, indexes: Sequence[int], changes: Mapping[str, Any]) -> Node:
+    goals, node = [dataset.rows[index].goal for index in indexes], scene_node(dataset)
     options = dict(node.get("init_args") or {})
-    if "manners" in options and not manners:
+    if "manners" in options and not any(goal.manner for goal in goals):
         options["manners"] = 0.0
-    return {**node, "init_args": merged(options, nested(changes))}
+    return _restricted({**node, "init_args": merged(options, nested(changes))}, sorted({goal.verb for goal in goals}))
 
 
 def _restricted(node: Node, verbs: Sequence[str]) -> Node:

@@ -15,7 +15,7 @@ import numpy as np
 
 from mmil.contracts import SIDES, Body, Goal, State
 from mmil.experts.grasp import EMPTY, grasp_yaw
-from mmil.experts.motion import METRES, RADIANS
+from mmil.experts.motion import CLOSED, METRES, RADIANS
 
 BRIEF = 3  # steps: what is held, or not, for less is a flicker
 FREE = 0.045  # [m], between hand and thing: further away the way does not matter
@@ -51,7 +51,7 @@ class Demonstration:
     object: np.ndarray  # (T, 3) [m]
     top: np.ndarray  # (T,) [m], of the object
     target: np.ndarray  # (T, 3) [m]; of the object again where the goal has none
-    carried: np.ndarray  # (T,) bool
+    carried: np.ndarray  # (T,) bool; what was taken and lost again before does not count
     misfit: float  # [rad], by which the hand that took it was not turned as grasp.take turns it
 
     @classmethod
@@ -63,8 +63,9 @@ class Demonstration:
         # not from states alone: those that were stored do not say what had been commanded
         commands = np.concatenate([[-1.0], np.sign(actions[:-1, 6])])
         grasped = [grasps(body, state) for body, state in zip(things, states, strict=True)]
-        carried = _steady(np.array(grasped) & (commands > 0))
+        carried = _last(_steady(np.array(grasped)), closed=commands > 0)
         taken = int(np.argmax(carried)) if carried.any() else None
+        opens = carried & np.append(~carried[1:], True)  # at its end; an opening before that lost nothing
         return cls(
             key=key,
             goal=goal,
@@ -73,7 +74,7 @@ class Demonstration:
             rotation=np.array([state.eef_rotation for state in states]),
             lead=METRES * actions[:, :3].astype(float),
             turn=RADIANS * actions[:, 3:6].astype(float),
-            gripper=actions[:, 6].astype(float),
+            gripper=np.where(carried & ~opens, CLOSED, actions[:, 6]).astype(float),
             object=np.array([body.position for body in things]),
             top=np.array([body.position[2] + body.half_height for body in things]),
             target=np.array([body.position for body in targets]),
@@ -129,7 +130,12 @@ class Demonstration:
             far = np.linalg.norm((self.object - self.object[end - 1])[begin:end, :2], axis=1) > ABOUT
         else:
             far = self._gap(begin, end) > FREE
-        return begin + int(np.flatnonzero(far)[-1]) if far.any() else begin
+        if len(self.body.points):  # the work is all that was done since the hand first came near
+            far = far[: int(np.argmin(far))]
+        begin += int(np.flatnonzero(far)[-1]) if far.any() else 0
+        # a hand that opens again had missed, or lost what it had: that is not shown
+        opened = np.flatnonzero((self.gripper[begin : end - 1] > 0) & (self.gripper[begin + 1 : end] < 0))
+        return begin if carried or not len(opened) else begin + 1 + int(opened[-1])
 
     def _gap(self, begin: int, end: int) -> np.ndarray:
         """(end − begin,) [m], between the hand and the cylinder around the object."""
@@ -142,6 +148,15 @@ class Demonstration:
 def grasps(body: Body, state: State) -> bool:
     """Whether it is between the fingers, and not only felt by both."""
     return body.held and state.gripper_width > EMPTY
+
+
+def _last(held: np.ndarray, *, closed: np.ndarray) -> np.ndarray:
+    """(T,) bool: the last run in which the hand was told to hold it, from its first to its last such instant."""
+    both = np.flatnonzero(held & closed)
+    gaps = np.flatnonzero(~held[: both[-1]]) if len(both) else both
+    inside = both[both > gaps[-1]] if len(gaps) else both
+    at = np.arange(len(held))
+    return (at >= inside[0]) & (at <= inside[-1]) if len(inside) else np.zeros(len(held), bool)
 
 
 def _steady(flags: np.ndarray) -> np.ndarray:

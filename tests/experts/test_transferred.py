@@ -82,6 +82,20 @@ class Puppets:
         return states, np.array(actions)
 
 
+class Clumsy(Mannered):
+    """Lets go once, a few steps after it took the thing."""
+
+    def reset(self, seed):
+        self.closed = 0
+
+    def act(self, observation, state=None):
+        action = super().act(observation, state)
+        self.closed += action[6] > 0
+        action[6] = -1.0 if 5 <= self.closed < 8 else action[6]
+        self.closed += 5 <= self.closed < 8
+        return action
+
+
 def done(puppets):
     """Whether the goal is reached."""
     goal, thing = puppets.goal, puppets.things[puppets.goal.object]
@@ -145,6 +159,14 @@ def test_it_is_cut_where_the_thing_is_taken_and_let_go():
     assert reach.begin > 5 and carry.begin > reach.end + 3 and leave.begin == carry.end  # free space is not kept
     (lift,) = [one for one in shown(LIFT).segments if one.carried]
     assert lift.joins and lift.end == len(shown(LIFT))
+
+
+def test_what_was_taken_and_lost_is_not_shown():
+    puppets = Puppets(LIFT, HERE)
+    states, actions = puppets.run(Clumsy(Mannered(Lift())), 200, until=done)
+    demo = Demonstration.of("clumsy", LIFT, states, actions)
+    assert np.flatnonzero(np.diff(actions[:, 6]) > 0).size == 2
+    assert [one.carried for one in demo.segments] == [False, True] and demo.segments[0].begin > 20
 
 
 def test_the_hand_meets_the_sides_of_a_thing_that_is_turned():
