@@ -8,6 +8,7 @@ from mmil.contracts import Body, State
 from mmil.experts.motion import CLOSED, OPEN, move
 
 NEAR = 0.010  # [m], sideways and vertically: close the hand
+CENTRED = 0.004  # [m], sideways, of a gentle hand: both pads meet the thing at once
 STILL_NEAR = 0.018  # [m]: a hand that is closing already goes on
 FUNNEL = 0.012  # [m], sideways error below which the hand goes all the way down
 STEEP = 2.5  # height over the grasp a sideways error costs
@@ -32,7 +33,8 @@ def take(state: State, body: Body, *, over: float = 0.0) -> np.ndarray:
     sideways, vertical = float(np.linalg.norm(offset[:2])), abs(float(offset[2]))
     closing = state.gripper_command > 0 and (body.held or state.gripper_width > EMPTY)
     near = STILL_NEAR if closing else NEAR
-    if sideways < near and vertical < near and (closing or abs(yaw) < TURNED):
+    beside = CENTRED if state.goal.manner == "gently" and not closing else near
+    if sideways < beside and vertical < near and (closing or abs(yaw) < TURNED):
         return move(state, offset, yaw=None, gripper=CLOSED)
     offset[2] += min(max(HOVER, over), STEEP * max(0.0, sideways - FUNNEL) + TWIST * max(0.0, abs(yaw) - TURNED))
     return move(state, offset, yaw=yaw if sideways < LOOKS else None, gripper=OPEN)

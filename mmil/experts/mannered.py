@@ -10,7 +10,8 @@ from mmil.contracts import Actor, Observation, State
 
 PACES: Mapping[str | None, float] = {None: 0.6, "slowly": 0.25, "gently": 0.3, "quickly": 1.0}  # of the longest step
 # of the longest step: a gentle hand that comes down, or sideways to what it is to move; from where on it slows [m]
-DOWN, BESIDE, NEAR = 0.05, 0.12, 0.04
+DOWN, BESIDE, NEAR = 0.05, 0.06, 0.04
+SHUT = 0.01  # [m], between the pads of a hand that holds nothing
 
 
 class Mannered(Actor):
@@ -32,12 +33,18 @@ class Mannered(Actor):
         step = float(np.linalg.norm(action[:3]))
         action[:3] *= min(1.0, pace / max(step, 1e-9))
         if gentle:
-            action[2] = max(action[2], -_slowed(pace, DOWN, _under(state)))
+            down = 0.0 if _closing(state, action) else _slowed(pace, DOWN, _under(state))
+            action[2] = max(action[2], -down)
         return action
 
 
 def _slowed(pace: float, least: float, gap: float) -> float:
     return least + max(0.0, pace - least) * min(1.0, gap / NEAR)
+
+
+def _closing(state: State, action: np.ndarray) -> bool:
+    """Whether the fingers are on their way to each other: what they meet then is pressed down by a hand that sinks."""
+    return bool(action[-1] > 0 and state.gripper_width > SHUT and not any(body.held for body in state.bodies))
 
 
 def _beside(state: State) -> float:

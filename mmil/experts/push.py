@@ -37,6 +37,8 @@ class Push(Actor):
         yaw = turn(state, way)
         level = ON_IT if along > -(reach + AWAY / 2) else LEVEL
         if along < -0.5 * reach and np.linalg.norm(across) < STRAY and abs(height) < level:
+            if state.goal.manner == "gently" and body.touched:
+                height = max(height, 0.0)  # having come up onto the thing, it does not press it down
             offset = STRIDE * way - across + np.array([0.0, 0.0, height])
             return move(state, offset, yaw=yaw, gripper=CLOSED)
         behind = -(reach + AWAY) * way - hand  # from the hand to where it goes down

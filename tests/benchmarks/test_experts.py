@@ -90,11 +90,26 @@ def test_experts(capsys):
     assert plain_medians(), "there are none to be measured against"
 
 
+def medians(rows):
+    """Of those that succeeded: path speed [m/s] and peak force [N]."""
+    goods = [row for row in rows if row[0] == "success"]
+    return {name: float(np.median([row[2][name] for row in goods])) for name in ("path_speed", "peak_force")}
+
+
+def done(measures, manner, plain):
+    """Whether that is the manner, against the medians of this run."""
+    from mmil.scenes.manner import GENTLE, QUICK, SLOW
+
+    speed, force = (measures[name] / plain[name] for name in ("path_speed", "peak_force"))
+    return {None: True, "slowly": speed <= SLOW, "gently": force <= GENTLE, "quickly": speed >= QUICK}[manner]
+
+
 def tell(table, speed):
+    plain = {verb: medians(rows) for (verb, manner), rows in table.items() if manner is None}
     print(f"\n{EPISODES} episodes a skill, {speed:.0f} steps/s without pictures, {available_cores()} workers")
     for (verb, manner), rows in sorted(table.items(), key=lambda entry: (entry[0][0], entry[0][1] or "")):
-        goods = [row for row in rows if row[0] == "success"]
         reached = [row for row in rows if row[0] in ("success", "wrong_manner")]
+        goods = [row for row in reached if done(row[2], manner, plain[verb])]
         rate = wilson(len(goods), len(rows))
         told = f"{verb} {manner}" if manner else verb
         print(
@@ -102,7 +117,5 @@ def tell(table, speed):
             f"| reached {len(reached)} | {np.median([row[1] for row in rows]):.0f} steps |"
         )
     print("\nmanners.yaml:")
-    for verb in sorted(verb for verb, manner in table if manner is None):
-        rows = [row for row in table[verb, None] if row[0] == "success"]
-        path, force = (float(np.median([row[2][name] for row in rows])) for name in ("path_speed", "peak_force"))
-        print(f"{verb}: {{path_speed: {path:.4f}, peak_force: {force:.2f}}}")
+    for verb, each in sorted(plain.items()):
+        print(f"{verb}: {{path_speed: {each['path_speed']:.4f}, peak_force: {each['peak_force']:.2f}}}")
