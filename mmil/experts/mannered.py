@@ -10,7 +10,7 @@ from mmil.contracts import Actor, Observation, State
 
 PACES: Mapping[str | None, float] = {None: 0.6, "slowly": 0.25, "gently": 0.3, "quickly": 1.0}  # of the longest step
 # of the longest step: a gentle hand that comes down, or sideways to what it is to move; from where on it slows [m]
-DOWN, BESIDE, NEAR = 0.05, 0.06, 0.04
+DOWN, BESIDE, NEAR = 0.05, 0.12, 0.04
 SHUT = 0.01  # [m], between the pads of a hand that holds nothing
 
 
