@@ -74,14 +74,15 @@ def test_experts(capsys):
     from mmil.scenes.manner import plain_medians
 
     verbs, table, steps, began = [skill.verb for skill in every_skill()], defaultdict(list), 0, time.perf_counter()
-    wanted = {number: EPISODES for number in range(len(verbs))}
-    nexts = dict.fromkeys(wanted, 0)
-    while any(wanted.values()):
-        tasks = [(number, nexts[number] + i) for number, count in wanted.items() for i in range(count)]
-        nexts = {number: nexts[number] + wanted[number] for number in wanted}
+    asked, found = np.zeros(len(verbs), int), np.zeros(len(verbs), int)
+    while (missing := (EPISODES - found).clip(0)).any():
+        share = (found / asked.clip(1)).clip(0.1, 1.0) if asked.any() else np.ones(len(verbs))  # of seeds that can ask
+        more = np.ceil(missing / share).astype(int)
+        tasks = [(number, asked[number] + i) for number, count in enumerate(more) for i in range(count)]
+        asked += more
         options = {"make": Course, "workers": available_cores(), "env": simulation_env(), "patience": 600}
         for (number, _), rows in run(attempt, tasks, **options):
-            wanted[number] -= rows is not None
+            found[number] += rows is not None
             for manner, row in (rows or {}).items():
                 table[verbs[number], manner].append(row)
                 steps += row[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import mujoco
@@ -55,7 +56,7 @@ class Classic(Scene):
         if unknown or not cameras:
             raise UserError(f"no camera {', '.join(unknown) or '(none given)'}; there are {', '.join(NAMES)}")
         self._horizon, self._randomisation = horizon or self.horizon, randomisation or Randomisation()
-        processors = (simplify_visuals,) if rendering == "fast" else ()
+        processors = (partial(simplify_visuals, fine=True),) if rendering == "fast" else ()
         self._world = self.world(processors=processors, stock_control=stock_control)
         self._model, self._data = self._world.sim.model._model, self._world.sim.data._data
         model = model_sha256(self._model)  # as it was compiled: what follows writes into it
