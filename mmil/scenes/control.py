@@ -32,14 +32,17 @@ class ArmControl:
         self._bias, self._packed_mass, self._ctrl = data.qfrc_bias, data.qM, data.ctrl
 
     def begin(self, action: np.ndarray) -> None:
-        """Have robosuite set its goals and drive the first substep, as Robot.control does without what it remembers."""
+        """Have robosuite set its goals, and write the controls of the first substep, the gripper's for all of them."""
         robot, stock = self._robot, self._stock
         robot.composite_controller.update_state()
         robot.composite_controller.set_goal(action)
-        for part, controls in robot.composite_controller.run_controller(robot._enabled_parts).items():
-            actuators = robot._ref_actuators_indexes_dict[part]
-            self._ctrl[actuators] = np.clip(controls, *self._model.actuator_ctrlrange[actuators].T)
+        for part, controller in robot.composite_controller.part_controllers.items():
+            if controller is not stock:
+                numbers = robot._ref_actuators_indexes_dict[part]
+                self._ctrl[numbers] = np.clip(controller.run_controller(), *self._model.actuator_ctrlrange[numbers].T)
+        stock.new_update = True  # as its own run would say: the next goal is one from where the hand is then
         self._goal = (stock.origin_pos + stock.origin_ori @ stock.goal_pos, stock.origin_ori @ stock.goal_ori)
+        self.apply()
 
     def apply(self) -> None:
         """Write the arm's controls for the coming substep; the gripper's stay as the action set them."""

@@ -16,7 +16,7 @@ import numpy as np
 
 # Share of the triangles taken away, and how many a mesh keeps: fine is a fifth slower, for scenes that show the robot's
 # mount and much else that is far from the table
-COARSE, FINE = (0.95, 800), (0.8, 3000)
+COARSE, FINE = (0.95, 800), (0.8, 2400)
 SEAM = 1 / 400  # of a mesh's length: in one of many loose pieces, points that are closer are one
 FEWEST = 400  # a mesh with no more triangles than this is left as it is
 
