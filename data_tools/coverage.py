@@ -60,7 +60,7 @@ def _are_words(phrases: Any) -> bool:
 
 def _templates(counted: Counter[tuple[Goal, str]], bank: Any) -> Iterator[Said]:
     """Rows of the verbs, then of the manners that wrap what they say."""
-    manners = getattr(bank, "manners", {})
+    manners = bank.manners
     asked: Counter[tuple[str, str]] = Counter()
     found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for (goal, sentence), count in counted.items():
@@ -89,10 +89,10 @@ def _manner(sentence: str, goal: Goal, manners: Mapping[str, Any]) -> tuple[str,
 
 def _references(counted: Counter[tuple[Goal, str]], bank: Any) -> Iterator[Said]:
     """Rows of the ways to say a thing by what else is there."""
-    kinds = getattr(bank, "references", {})
+    kinds = bank.references
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for (goal, sentence), count in counted.items():
-        _, told = _manner(sentence, goal, getattr(bank, "manners", {}))
+        _, told = _manner(sentence, goal, bank.manners)
         for noun, thing in _nouns(told, goal, bank):
             for kind, phrases in kinds.items():
                 for template in (*phrases.train, *phrases.held_out):

@@ -96,6 +96,7 @@ def test_what_of_the_bank_was_said():
             "slowly": Phrases(("slowly: {instruction}", "{instruction}, slowly"), ("{instruction}, unhurriedly",))
         },
         null=("what a day",),
+        **{"shapes": {}, "relations": {}, "references": {}},
     )
     blue, red = (Goal("lift", Thing("cube", colour)) for colour in ("blue", "red"))
     said = [(blue, "Lift the sky blue cube")] * 3 + [(blue, "lift the blue cube"), (red, "hoist the scarlet cube"),
