@@ -42,6 +42,7 @@ def train(
     validate_every: int = 5,
     resample_sentences: bool = True,
     others: float = 0.0,
+    qualities: Sequence[str] | None = None,
     augment: Sequence[Transform] = (),
     cache: bool = False,
     workers: int = 0,
@@ -59,21 +60,11 @@ def train(
         return out
     seed_everything(seed, workers=True, verbose=False)
     dataset, precision = Dataset.open(data), fitting(precision)
-    windows = partial(
-        WindowData,
-        path=data,
-        batch_size=batch_size,
-        stride=stride,
-        workers=workers,
-        validation=validation,
-        resample_sentences=resample_sentences,
-        others=others,
-        augment=augment,
-        seed=seed,
-    )
+    told = {"resample_sentences": resample_sentences, "others": others, "qualities": qualities, "seed": seed}
+    read = {"batch_size": batch_size, "stride": stride, "workers": workers, "validation": validation}
+    windows = partial(WindowData, path=data, augment=augment, **read, **told)
     known = windows()
-    said: dict[str, Any] = {"sentences": known.sentences, "bound": known.bound}
-    module = algo(dataset.spec, known.stats, **said)
+    module = algo(dataset.spec, known.stats, sentences=known.sentences, bound=known.bound)
     module.resolved, module.seed = dict(config or {}), seed
     folder = RunFolder.claim(out, config or {})
     folder.describe(dataset.spec, known.stats, trained_on(dataset))

@@ -177,3 +177,9 @@ def test_fine_tuning_from_pictures(data, tmp_path):
 
     tuned, original = load_policy(out).vision.backbone, load_backbone("tf_efficientnet_lite0", None)
     assert not torch.equal(tuned.conv_stem.weight, original.conv_stem.weight)
+
+
+def test_it_trains_on_the_qualities_asked_for_and_refuses_those_that_are_not_there(data, tmp_path):
+    with pytest.raises(UserError, match=r"sloppy.*expert"):
+        run(data, tmp_path / "none", "--qualities", "[sloppy]")
+    assert not (tmp_path / "none").exists()
