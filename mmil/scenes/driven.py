@@ -17,6 +17,7 @@ from mmil.scenes.control import ArmControl
 
 CONTROL_HZ = 20
 READINGS = 5  # wrench readings in a control step, evenly spaced
+WRENCH = ("force_ee", "torque_ee")  # sensors of three numbers each
 CONTROLLER = files("mmil.scenes") / "controllers" / "panda_osc_pose.json"
 
 
@@ -54,10 +55,8 @@ class Driven(ManipulationEnv):
     def _setup_references(self) -> None:
         super()._setup_references()
         gripper, model = self.robots[0].gripper["right"], self.sim.model
-        self._force, self._torque = (
-            model.sensor_adr[model.sensor_name2id(gripper.important_sensors[name])]
-            for name in ("force_ee", "torque_ee")
-        )
+        first = (model.sensor_adr[model.sensor_name2id(gripper.important_sensors[name])] for name in WRENCH)
+        self._sensors = np.concatenate([np.arange(address, address + 3) for address in first])
         names = [model.geom_id2name(geom) or "" for geom in range(model.ngeom)]
         self.hand = np.array([name.startswith(gripper.naming_prefix) for name in names])  # (geoms,), or held by it
         self._substeps = round(self.control_timestep / self.model_timestep)
@@ -66,7 +65,8 @@ class Driven(ManipulationEnv):
         super()._reset_internal()
         arm = self.robots[0].composite_controller.part_controllers["right"]
         arm.kp, arm.kd = arm.kp * self.stiffness, arm.kd * np.sqrt(self.stiffness)  # damped as before
-        self._control = ArmControl(self.robots[0], self.sim.model._model, self.sim.data._data)
+        model, data = self.sim.model._model, self.sim.data._data
+        self._control = ArmControl(self.robots[0], model, data, sensors=self._sensors)
 
     def place(self, rng: np.random.Generator) -> None:
         """Reset with what robosuite draws (placements, the arm's pose) drawn from `rng`."""
@@ -82,33 +82,37 @@ class Driven(ManipulationEnv):
         model, data = self.sim.model._model, self.sim.data._data
         every = self._substeps // READINGS
         self.contact = 0.0
-        for substep in range(1, self._substeps + 1):
-            mujoco.mj_step1(model, data)
+        for number, reading in enumerate(self.wrench):
             if self._stock_control:
-                self._pre_action(action, policy_step=substep == 1)
-            elif substep == 1:
-                self._control.begin(action)
+                self._advance_as_stock(action, every, reading, first=number == 0)
             else:
-                self._control.apply()
-            if substep % every == 0:  # what step1 measured, before the substep moves on
-                row = self.wrench[substep // every - 1]
-                row[:3] = data.sensordata[self._force : self._force + 3]
-                row[3:] = data.sensordata[self._torque : self._torque + 3]
-            mujoco.mj_step2(model, data)
-            if substep % every == 0:
-                self.contact = max(self.contact, self._net_contact())
+                if number == 0:
+                    self._control.begin(action)
+                self._control.advance(every, reading)
+            self.contact = max(self.contact, self._net_contact())
         # what is seen and told is the state that is stored, not the one a substep before
         mujoco.mj_kinematics(model, data)
         mujoco.mj_camlight(model, data)
         self.timestep += 1
         self.cur_time += self.control_timestep
 
+    def _advance_as_stock(self, action: np.ndarray, substeps: int, reading: np.ndarray, *, first: bool) -> None:
+        model, data = self.sim.model._model, self.sim.data._data
+        for substep in range(substeps):
+            mujoco.mj_step1(model, data)
+            self._pre_action(action, policy_step=first and substep == 0)
+            reading[:] = data.sensordata[self._sensors]
+            mujoco.mj_step2(model, data)
+
     def _net_contact(self) -> float:
         """[N] of the contacts between the hand, with what it holds, and all else: a squeeze cancels out."""
         model, data = self.sim.model._model, self.sim.data._data
         mine = self.hand[data.contact.geom]  # (contacts, 2)
+        between = np.flatnonzero(mine[:, 0] != mine[:, 1])
+        if not len(between):
+            return 0.0
         total, force = np.zeros(3), np.zeros(6)
-        for i in np.flatnonzero(mine[:, 0] != mine[:, 1]):
+        for i in between:
             mujoco.mj_contactForce(model, data, int(i), force)
             push = data.contact.frame[i].reshape(3, 3).T @ force[:3]  # on the second geom
             total += push if mine[i, 1] else -push

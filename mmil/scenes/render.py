@@ -6,10 +6,11 @@ silently stale (robosuite#779). Scenes therefore switch robosuite's renderer off
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import os
-import sys
+import weakref
 from collections.abc import Iterator
 from typing import Literal
 
@@ -68,7 +69,9 @@ class Renderer:
         if rendering == "fast":
             if not floor:
                 model.geom_matid[model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE] = -1
-            model.vis.quality.offsamples = 0  # 4x multisampling is a third of the time and hardly shows at 128 pixels
+            quality = model.vis.quality
+            quality.offsamples = 0  # 4x multisampling is a third of the time and hardly shows at 128 pixels
+            quality.numslices, quality.numstacks, quality.numquads = 16, 8, 1  # of round things and boxes: a fifth
         self._gl = _context(width, height)
         self._gl.make_current()
         self._scene = mujoco.MjvScene(model, maxgeom=1000)
@@ -79,6 +82,9 @@ class Renderer:
         self._option.geomgroup[2] = 0  # markers
         self._option.sitegroup[:] = 0  # more of them, which robosuite makes transparent at the first reset only
         self._mjr = _mjr_context(model)
+        self._free = weakref.finalize(self, _free, self._gl, self._mjr)
+        self._free.atexit = False
+        atexit.register(self._free)  # that is, before mujoco's own end of the GL display, which was registered earlier
         self._mjr.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR  # as it is kept: the other way loses digits
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._mjr)
         if rendering == "fast":
@@ -117,7 +123,7 @@ class Renderer:
         return self._mjr.offSamples == 0
 
     def _look(self, camera_id: int) -> None:
-        if self._gl is None:
+        if not self._free.alive:
             raise RuntimeError("this renderer is closed")
         self._gl.make_current()
         self._camera.fixedcamid = camera_id
@@ -165,15 +171,12 @@ class Renderer:
         return ((beyond > radius[:, None]).any(axis=1) | (centre[:, 2] > radius)) & (radius > 0)  # 0: a plane
 
     def close(self) -> None:
-        """Free the GL objects in the context that made them."""
-        if self._gl is None:
-            return
-        self._gl.make_current()
-        self._mjr.free()
-        self._gl.free()
-        self._gl = None
+        """Free the GL objects in the context that made them; also done when nobody holds this renderer any more."""
+        self._free()
+        atexit.unregister(self._free)
 
-    def __del__(self) -> None:
-        # when the interpreter ends, the GL libraries may be gone before this object is
-        if getattr(self, "_gl", None) is not None and not sys.is_finalizing():
-            self.close()
+
+def _free(context: mujoco.gl_context.GLContext, mjr: mujoco.MjrContext) -> None:
+    context.make_current()
+    mjr.free()
+    context.free()
