@@ -1,7 +1,8 @@
-"""What a data set will cost, told as soon as its first episodes have shown it."""
+"""What a data set will cost, as its first episodes show it: on the way, or before anything is begun."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from data_tools.station import Delivery
@@ -27,8 +28,15 @@ class Forecast:
         self._seen.append((delivery.seconds, len(delivery.part.sample)))
         if len(self._seen) != PROBES or self.left <= PROBES:
             return None
-        seconds, bytes_ = (sum(column) / PROBES for column in zip(*self._seen, strict=True))
-        left = self.left - PROBES
+        return self._line(self.left - PROBES, "the other")
+
+    def foretell(self, deliveries: Iterable[Delivery]) -> str:
+        """The line for all of it, from episodes that are not kept."""
+        self._seen += [(delivery.seconds, len(delivery.part.sample)) for delivery in deliveries]
+        return self._line(self.left, "all")
+
+    def _line(self, left: int, which: str) -> str:
+        seconds, bytes_ = (sum(column) / len(self._seen) for column in zip(*self._seen, strict=True))
         need, free = bytes_ * (left + self.per_shard), self.store.free  # a shard stands beside its parts for a moment
         if free is not None and need > free:
             raise UserError(
@@ -38,7 +46,7 @@ class Forecast:
         total = f"{duration(seconds * left)} of one core" if self.together is None else self._time(seconds * left)
         room = "" if free is None else f" of {size(free)} that are free"
         each = f"{seconds:.1f} s and {size(bytes_)} an episode"
-        return f"estimate: {each}; the other {left} take {total} and {size(bytes_ * left)}{room}"
+        return f"estimate: {each}; {which} {left} take {total} and {size(bytes_ * left)}{room}"
 
     def _time(self, seconds: float) -> str:
         workers = self.together or 1

@@ -10,18 +10,28 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data_tools.folder import claim, finish, is_finished, require_same
-from data_tools.forecast import Forecast
+from data_tools.forecast import PROBES, Forecast
 from data_tools.part import INFEASIBLE, QUALITIES, QUARANTINED
 from data_tools.publish import publish, spoken
 from data_tools.quarantine import QUARANTINE, write_quarantine
-from data_tools.station import REFERENCES, Keep, Order, Speaker, load_grammar, make_part, make_part_at_last, referring
+from data_tools.station import (
+    REFERENCES,
+    Delivery,
+    Keep,
+    Order,
+    Speaker,
+    load_grammar,
+    make_part,
+    make_part_at_last,
+    referring,
+)
 from data_tools.stock import Stock
 from data_tools.tally import rates
 from mmil import parallel
@@ -36,7 +46,14 @@ from mmil.progress import progress_bar
 
 __all__ = ["Generated", "Speaker", "generate", "load_grammar", "spoken"]
 
-ELSEWHERE = ("out", "workers", "cluster", "address", "patience")  # options that do not make the data what it is
+ELSEWHERE = (
+    "out",
+    "workers",
+    "cluster",
+    "address",
+    "patience",
+    "estimate",
+)  # options that do not make the data what it is
 
 
 @dataclass(frozen=True)
@@ -82,6 +99,7 @@ def generate(
     keep: Keep = "success",
     max_attempts: int = 20,
     references: float = 0.0,
+    estimate: bool = False,
     config: Mapping[str, Any] | None = None,
     lineage: Sequence[Mapping[str, Any]] = (),
     tell: Callable[[str], None] = lambda line: None,
@@ -100,6 +118,7 @@ def generate(
         keep: successes alone, or every outcome
         max_attempts: seeds to try for an episode
         references: of the sentences, the share that says a thing by what else is there, where that means it alone
+        estimate: make a few episodes, keep none, and tell what all will cost
         config: what else made the data what it is; kept beside them
         lineage: what they were made from
         tell: hears what it will cost
@@ -109,6 +128,9 @@ def generate(
     parallel.check(**crew)
     order, made = Order(scene, actor, expert, grammar, seed, horizon, keep, max_attempts, references), 0
     config = _resolved(config or {}, order, episodes=episodes, episodes_per_shard=episodes_per_shard)
+    if estimate:
+        tell(_foretold(order, store, episodes, per_shard=episodes_per_shard, crew=crew))
+        return Generated(store, {}, 0, time.monotonic() - begun)
     if is_finished(store):
         require_same(store, config)
     else:
@@ -143,18 +165,9 @@ def _make(
 ) -> None:
     if not missing:
         return
-    together = crew["workers"] or (None if crew["cluster"] else parallel.available_cores())
-    forecast = Forecast(stock.store, len(missing), stock.per_shard, together)
+    forecast = Forecast(stock.store, len(missing), stock.per_shard, _together(crew))
     there, note = stock.episodes - len(missing), stock.tally.note
-    work = parallel.run(
-        make_part,
-        missing,
-        last=make_part_at_last,
-        make=order,
-        env=parallel.simulation_env(),
-        name="episode {}".format,
-        **crew,
-    )
+    work = _work(order, missing, crew)
     with (
         closing(work),
         progress_bar("generate", total=stock.episodes, unit="episodes", already=there, note=note) as advance,
@@ -167,6 +180,30 @@ def _make(
                 tell(line)
         stock.finish()
         advance(stock.tally.note, by=0, below=stock.tally.skills)
+
+
+def _foretold(order: Order, store: Store, episodes: int, *, per_shard: int, crew: Mapping[str, Any]) -> str:
+    """What all will cost, from a few that are made and not kept."""
+    few = range(min(PROBES, episodes))
+    with (
+        closing(_work(order, few, crew)) as work,
+        progress_bar("estimate", total=len(few), unit="episodes") as advance,
+    ):
+        deliveries = []
+        for _, delivery in work:
+            deliveries.append(delivery)
+            advance()
+    return Forecast(store, episodes, per_shard, _together(crew)).foretell(deliveries)
+
+
+def _work(order: Order, indices: Sequence[int], crew: Mapping[str, Any]) -> Generator[tuple[int, Delivery]]:
+    env, named = parallel.simulation_env(), "episode {}".format
+    return parallel.run(make_part, indices, last=make_part_at_last, make=order, env=env, name=named, **crew)
+
+
+def _together(crew: Mapping[str, Any]) -> int | None:
+    """How many episodes are made at a time; None where a cluster decides."""
+    return crew["workers"] or (None if crew["cluster"] else parallel.available_cores())
 
 
 def _publish(

@@ -25,6 +25,9 @@ def generate(arguments: Sequence[str]) -> int:
 
     parsed = parse(run, arguments, verb="generate", skip=("grammar", "config", "lineage", "tell"))
     made = run(**parsed.options, config=parsed.resolved, tell=say)
+    if parsed.options["estimate"]:
+        say("next: the same without --estimate; nothing was written")
+        return 0
     for line in made.lines():
         say(line)
     if not isinstance(made.store, Folder):

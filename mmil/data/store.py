@@ -116,7 +116,8 @@ class Folder(Store):
 
     @property
     def free(self) -> int | None:
-        return shutil.disk_usage(self.path).free
+        standing = next(place for place in (self.path, *self.path.absolute().parents) if place.exists())
+        return shutil.disk_usage(standing).free
 
     def _locked(self) -> BinaryIO:
         while True:

@@ -229,3 +229,10 @@ def test_a_disk_that_is_too_small_is_told_before_it_is_full(tmp_path, monkeypatc
     with pytest.raises(UserError, match=r"92 episodes more take about [\d.]+ MB, and 100\.0 kB are free at"):
         build(tmp_path / "out", episodes=100)
     assert len(list((tmp_path / "out").rglob("*.tar"))) == 2
+
+
+def test_the_cost_can_be_asked_for_before_anything_is_begun(tmp_path):
+    told = []
+    build(tmp_path / "deep" / "later", episodes=40, estimate=True, tell=told.append)
+    assert re.match(r"estimate: [\d.]+ s and [\d.]+ kB an episode; all 40 take ", *told)
+    assert not any(tmp_path.iterdir())
