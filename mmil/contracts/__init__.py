@@ -10,7 +10,7 @@ numpy only: every room may import this module, and it imports none of them.
 from mmil.contracts.batch import Batch
 from mmil.contracts.episode import Episode, Trial
 from mmil.contracts.errors import Infeasible, NotFinite, UserError
-from mmil.contracts.goal import BESIDE, DO, OUTCOMES, SIDES, Goal, Outcome, Split, Thing
+from mmil.contracts.goal import BESIDE, DO, OUTCOMES, SIDES, Goal, Outcome, Split, Thing, require_feasible
 from mmil.contracts.interfaces import Actor, Scene
 from mmil.contracts.maps import (
     MOST_THINGS,
@@ -57,5 +57,6 @@ __all__ = [
     "map_dtype",
     "map_name",
     "millimetres",
+    "require_feasible",
     "stream_of",
 ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
+
+from mmil.contracts.errors import UserError
 
 Split = Literal["train", "held_out"]
 Outcome = Literal["success", "wrong_object", "wrong_manner", "dropped", "missed", "timeout"]
@@ -68,3 +70,9 @@ class Goal:
             manner=data.get("manner"),
             relation=data.get("relation"),
         )
+
+
+def require_feasible(goal: Goal, goals: Sequence[Goal], *, manners: bool = False) -> None:
+    """Refuse a goal that is none of these; with `manners` it may be one of them done in a manner."""
+    if (goal.done(None) if manners else goal) not in goals:
+        raise UserError(f"goal {goal} is not feasible here; there are: {', '.join(map(str, goals))}")

@@ -17,7 +17,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from mmil.contracts import Goal, Infeasible, Outcome, Scene, Split, Step, UserError
+from mmil.contracts import Goal, Infeasible, Outcome, Scene, Split, Step, UserError, require_feasible
 from mmil.gym.sentence import LONGEST, Sentence
 from mmil.gym.spaces import action_space, key, observation_space
 from mmil.language.grammar import Grammar
@@ -83,8 +83,7 @@ class Environment(gymnasium.Env[dict[str, Any], np.ndarray]):
         super().reset(seed=seed)
         asked, step = _asked(options), self._lay_out(seed)
         goal = asked.get("goal", step.state.goal)
-        if goal.done(None) not in self.scene.goals:
-            raise UserError(f"goal {goal} is not feasible here; there are: {', '.join(map(str, self.scene.goals))}")
+        require_feasible(goal, self.scene.goals, manners=True)
         instruction = asked.get("instruction")
         if instruction is None:
             scene: dict[str, Any] = {"among": step.state.bodies, "references": self.references}

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
+import numpy as np
+
 from mmil import __version__
 from mmil.contracts import BODY_POSES, MOST_THINGS, Goal, Spec, Stream, Thing, UserError, map_name
 from mmil.contracts.maps import MEANING, require_streams
@@ -59,3 +61,17 @@ def spec_of(
         versions={**{name: version(name) for name in PACKAGES}, "mmil": __version__, "model": model},
         maps={map_name(camera, stream): image_size for camera in cameras for stream in shown},
     )
+
+
+def checked_action(action: np.ndarray) -> np.ndarray:
+    """float64 (A,) in [−1, 1], of what an actor answered; what is none is refused."""
+    action = np.asarray(action, np.float64)
+    if action.shape != (len(ACTION),) or not np.isfinite(action).all():
+        raise UserError(f"action of shape {action.shape} with values {action}, expected {len(ACTION)} finite numbers")
+    return np.clip(action, -1.0, 1.0)
+
+
+def require_unbegun(elapsed: int) -> None:
+    """Refuse to be told a goal after so many steps, unless there were none."""
+    if elapsed:
+        raise UserError(f"a scene is told its goal before the first step, not after step {elapsed}")

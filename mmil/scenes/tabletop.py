@@ -11,7 +11,20 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from mmil.contracts import Body, Goal, Infeasible, Observation, Outcome, Scene, State, Step, Stream, Thing, UserError
+from mmil.contracts import (
+    Body,
+    Goal,
+    Infeasible,
+    Observation,
+    Outcome,
+    Scene,
+    State,
+    Step,
+    Stream,
+    Thing,
+    UserError,
+    require_feasible,
+)
 from mmil.scenes.dressing import CAMERAS, Dressing, Parts
 from mmil.scenes.fingerprint import model_sha256
 from mmil.scenes.furniture import Furniture
@@ -24,7 +37,7 @@ from mmil.scenes.sensors import CLEAR, Sensors
 from mmil.scenes.sight import Sight, label_bodies
 from mmil.scenes.skills import Lift, Skill
 from mmil.scenes.skills.skill import require_parts
-from mmil.scenes.spec import ACTION, NO_GOAL, SETTLE_STEPS, spec_of
+from mmil.scenes.spec import NO_GOAL, SETTLE_STEPS, checked_action, require_unbegun, spec_of
 from mmil.scenes.things import BASIC, COLOURS, SHAPES, every_thing
 from mmil.scenes.visuals import simplify_visuals
 from mmil.scenes.world import TABLE_TOP, TabletopWorld
@@ -134,24 +147,18 @@ class Tabletop(Scene):
         return self._begin()
 
     def tell(self, goal: Goal, instruction: str) -> Step:
-        if goal.done(None) not in self.goals:
-            raise UserError(f"goal {goal!s} is not feasible here; there are: {', '.join(map(str, self.goals))}")
+        require_feasible(goal, self.goals, manners=True)
         if goal.manner not in (None, *self._skills[goal.verb].manners):
             known = ", ".join(self._skills[goal.verb].manners)
             raise UserError(f"{goal.verb} cannot be done {goal.manner!r}; it can be done {known}, or in no manner")
-        if self._elapsed:
-            raise UserError(f"a scene is told its goal before the first step, not after step {self._elapsed}")
+        require_unbegun(self._elapsed)
         self._goal, self._instruction = goal, instruction
         self._sensors = self._sense(self._draws)
         return self._begin()
 
     def step(self, action: np.ndarray) -> Step:
-        action = np.asarray(action, np.float64)
-        if action.shape != (len(ACTION),) or not np.isfinite(action).all():
-            raise UserError(
-                f"action of shape {action.shape} with values {action}, expected {len(ACTION)} finite numbers"
-            )
-        self._world.advance(np.clip(action, -1.0, 1.0))
+        action = checked_action(action)
+        self._world.advance(action)
         self._furniture.wear(table=self._parts.top, tips=self._parts.tips)
         self._command = float(np.sign(action[-1]))
         self._elapsed += 1

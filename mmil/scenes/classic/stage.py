@@ -11,7 +11,19 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from mmil.contracts import Body, Goal, Observation, Outcome, Scene, State, Step, Stream, Thing, UserError
+from mmil.contracts import (
+    Body,
+    Goal,
+    Observation,
+    Outcome,
+    Scene,
+    State,
+    Step,
+    Stream,
+    Thing,
+    UserError,
+    require_feasible,
+)
 from mmil.scenes.classic.views import NAMES, View
 from mmil.scenes.driven import Driven
 from mmil.scenes.fingerprint import model_sha256
@@ -20,7 +32,7 @@ from mmil.scenes.panda import Panda
 from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
 from mmil.scenes.sight import Sight, label_bodies
-from mmil.scenes.spec import ACTION, NO_GOAL, SETTLE_STEPS, spec_of
+from mmil.scenes.spec import ACTION, NO_GOAL, SETTLE_STEPS, checked_action, require_unbegun, spec_of
 from mmil.scenes.viewpoints import Viewpoints
 from mmil.scenes.visuals import simplify_visuals
 from mmil.shown import Shown
@@ -111,20 +123,14 @@ class Classic(Scene):
         return self._begin()
 
     def tell(self, goal: Goal, instruction: str) -> Step:
-        if goal not in self.goals:
-            raise UserError(f"goal {goal!s} is not feasible here; there are: {', '.join(map(str, self.goals))}")
-        if self._elapsed:
-            raise UserError(f"a scene is told its goal before the first step, not after step {self._elapsed}")
+        require_feasible(goal, self.goals)
+        require_unbegun(self._elapsed)
         self._goal, self._instruction = goal, instruction
         return self._begin()
 
     def step(self, action: np.ndarray) -> Step:
-        action = np.asarray(action, np.float64)
-        if action.shape != (len(ACTION),) or not np.isfinite(action).all():
-            raise UserError(
-                f"action of shape {action.shape} with values {action}, expected {len(ACTION)} finite numbers"
-            )
-        self._world.advance(np.clip(action, -1.0, 1.0)[: self.axes])
+        action = checked_action(action)
+        self._world.advance(action[: self.axes])
         self._command = float(np.sign(action[-1]))
         self._elapsed += 1
         self._moment += 1
