@@ -13,7 +13,7 @@ from data_tools.guard import map_faults, picture_faults
 from data_tools.repaint import Difference, Sensing, difference, recorded_at, require_showing
 from mmil import parallel
 from mmil.config import build_scene
-from mmil.contracts import STREAMS, Episode, Observation, Scene, UserError
+from mmil.contracts import STREAMS, Episode, Observation, Scene, UserError, require_known
 from mmil.data.dataset import Dataset
 from mmil.seeds import look_seed
 
@@ -51,8 +51,7 @@ class Change:
             draws |= scene.clear(draws)
         if self.cameras:
             drawn = draws.get("cameras", {})
-            if unknown := ", ".join(sorted(set(self.cameras) - set(drawn))):
-                raise UserError(f"no camera {unknown} among the draws; there are {', '.join(drawn) or 'none'}")
+            require_known("camera", self.cameras, drawn, where="among the draws")
             from mmil.scenes.pose import posed  # which brings the simulator along
 
             given = {name: posed(name, drawn[name], pose) for name, pose in self.cameras.items()}

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from mmil import __version__
-from mmil.contracts import UserError
+from mmil.contracts import UserError, require_known
 
 
 class Verb(NamedTuple):
@@ -54,8 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     verb, *rest = arguments
     try:
-        if verb not in VERBS:
-            raise UserError(f"no verb {verb!r}; there are {', '.join(VERBS)}")
+        require_known("verb", [verb], VERBS)
         return _load(VERBS[verb].command)(rest)
     except UserError as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")

@@ -55,7 +55,7 @@ def test_every_verb_has_help(verb):
         (["generate", "--config", "{tmp}/option.yaml", "--out", "{tmp}/new"], ["thing"]),
         (
             ["generate", "--config", "{tmp}/camera.yaml", "--out", "{tmp}/new", "--workers", "1"],
-            ["no camera ceiling; there are front, wrist"],
+            ["no camera 'ceiling'; there are front, wrist"],
         ),
         (["verify", "{tmp}/nothing"], ["nothing"]),
         (["inspect", "{tmp}/nothing"], ["nothing"]),

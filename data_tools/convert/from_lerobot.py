@@ -24,7 +24,7 @@ from data_tools.convert.lerobot_files import Entry, Files, numbers
 from data_tools.convert.naming import LONGEST_CAMERA, LONGEST_SCENE, legal, legal_names
 from data_tools.convert.notes import Notes
 from data_tools.convert.takes import Header, NothingLeft, Source, Take, Unfit
-from mmil.contracts import DO, Episode, Goal, Spec, Thing, UserError
+from mmil.contracts import DO, Episode, Goal, Spec, Thing, UserError, require_known
 from mmil.data.sample import Extras
 from mmil.progress import progress
 from mmil.seeds import foreign_seed
@@ -74,9 +74,7 @@ class LeRobotSource(Source):
 
     def _sort(self, features: Mapping[str, Feature]) -> None:
         """Which features are cameras, signals, and neither."""
-        unknown = sorted(set(self._given.leave_out) - set(features))
-        if unknown:
-            raise UserError(f"no feature {unknown[0]} to leave out; there are {', '.join(features)}")
+        require_known("feature", self._given.leave_out, features, where="to leave out")
         if "action" not in features or not features["action"].is_numbers or len(features["action"].shape) != 1:
             raise UserError(f"the features have no vector action; there are {', '.join(features)}")
         left = {name for name in features if name in self._given.leave_out}

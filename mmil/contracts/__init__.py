@@ -9,7 +9,7 @@ numpy only: every room may import this module, and it imports none of them.
 
 from mmil.contracts.batch import Batch
 from mmil.contracts.episode import Episode, Trial
-from mmil.contracts.errors import Infeasible, NotFinite, UserError
+from mmil.contracts.errors import Infeasible, NotFinite, UserError, require_known
 from mmil.contracts.goal import BESIDE, DO, OUTCOMES, SIDES, Goal, Outcome, Split, Thing, require_feasible
 from mmil.contracts.interfaces import Actor, Scene
 from mmil.contracts.maps import (
@@ -58,5 +58,6 @@ __all__ = [
     "map_name",
     "millimetres",
     "require_feasible",
+    "require_known",
     "stream_of",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """Something the user gave is not usable; the message is one line that says what was got and what exists."""
@@ -13,3 +15,14 @@ class Infeasible(UserError):
 
 class NotFinite(ValueError):
     """What was recorded is no episode: it holds a NaN or an infinity."""
+
+
+def require_known(
+    what: str, asked: Iterable[object], known: Iterable[str], *, some: bool = False, where: str = ""
+) -> None:
+    """Refuse names that are not among those known, and with `some` also to be given none: no `what` 'name' `where`."""
+    asked, known = list(asked), list(known)
+    unknown = sorted({repr(name) for name in asked if name not in known})
+    if unknown or (some and not asked):
+        told = " ".join(part for part in (what, ", ".join(unknown) or "(none given)", where) if part)
+        raise UserError(f"no {told}; there are {', '.join(known) or 'none'}")

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmil.contracts.errors import UserError
+from mmil.contracts.errors import UserError, require_known
 
 Stream = Literal["depth", "segmentation"]
 STREAMS: Mapping[str, np.dtype] = MappingProxyType({"depth": np.dtype(np.uint16), "segmentation": np.dtype(np.uint8)})
@@ -58,8 +58,7 @@ def millimetres(metres: np.ndarray) -> np.ndarray:
 def require_streams(streams: Iterable[str]) -> tuple[str, ...]:
     """Those asked for, in a fixed order; each must exist."""
     asked = set(streams)
-    if unknown := sorted(asked - set(STREAMS)):
-        raise UserError(f"no stream {', '.join(unknown)}; there are {', '.join(STREAMS)}")
+    require_known("stream", asked, STREAMS)
     return tuple(stream for stream in STREAMS if stream in asked)
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from mmil.contracts import Batch, Goal, Spec, Thing, UserError
+from mmil.contracts import Batch, Goal, Spec, Thing, UserError, require_known
 from mmil.data.members import Sample
 from mmil.data.sample import decode_arrays, frame_name, per_frame
 from mmil.data.sentences import Rephrase, Told
@@ -39,8 +39,7 @@ class Cut:
         for name in ("past", "future", "stride"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.target not in ("labels", "actions"):
-            raise UserError(f"no target {self.target!r}; there are labels, actions")
+        require_known("target", [self.target], get_args(Target))
 
     def strayed(self, actions: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """bool (…): where what was executed (…, A) is far from the label, if labels are what is learnt."""

@@ -8,7 +8,7 @@ from math import prod
 import torch
 from torch import nn
 
-from mmil.contracts import Spec, UserError
+from mmil.contracts import Spec, require_known
 
 
 class SignalTokens(nn.Module):
@@ -27,9 +27,7 @@ class SignalTokens(nn.Module):
     ) -> None:
         super().__init__()
         names = tuple(spec.signals) if names is None else names
-        unknown = [name for name in names if name not in spec.signals]
-        if unknown:
-            raise UserError(f"no signal {', '.join(unknown)} in the data; there are {', '.join(spec.signals)}")
+        require_known("signal", names, spec.signals, where="in the data")
         self.names, self.dropout = tuple(names), dropout
         size = sum(prod(spec.signals[name]) for name in names)
         self.net = nn.Sequential(nn.Linear(size, width), nn.GELU(), nn.Linear(width, width))

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmil.contracts import Spec, UserError
+from mmil.contracts import Spec, UserError, require_known
 from mmil.encoders.folding import fold_batchnorms
 from mmil.encoders.sources import VISION_PACKAGE, fingerprint, only_file, package_folder
 
@@ -43,9 +43,7 @@ class TimmVision(nn.Module):
         self.name, self.stages, self.frozen, self.width = name, sorted(stages), frozen, width
         self.shift = dict(shift or {})
         self.cameras = tuple(spec.cameras)
-        unknown = sorted(set(self.shift) - set(self.cameras))
-        if unknown:
-            raise UserError(f"no camera {', '.join(unknown)} to shift; there are {', '.join(self.cameras)}")
+        require_known("camera", self.shift, self.cameras, where="to shift")
         self.backbone = load_backbone(name, weights)
         config = self.backbone.pretrained_cfg
         if frozen:

@@ -12,12 +12,12 @@ import pkgutil
 import sys
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import gymnasium
 import numpy as np
 
-from mmil.contracts import Goal, Infeasible, Outcome, Scene, Split, Step, UserError, require_feasible
+from mmil.contracts import Goal, Infeasible, Outcome, Scene, Split, Step, UserError, require_feasible, require_known
 from mmil.gym.sentence import LONGEST, Sentence
 from mmil.gym.spaces import action_space, key, observation_space
 from mmil.language.grammar import Grammar
@@ -54,12 +54,11 @@ class Environment(gymnasium.Env[dict[str, Any], np.ndarray]):
         render_mode: str | None = None,
         **options: Any,
     ) -> None:
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise UserError(f"no render mode {render_mode!r}; there are {', '.join(self.metadata['render_modes'])}")
+        if render_mode is not None:
+            require_known("render mode", [render_mode], self.metadata["render_modes"])
         if os.getpid() != PROCESS and "mujoco" in sys.modules:
             raise UserError(FORKED)  # it would hang
-        if split not in ("train", "held_out"):
-            raise UserError(f"no split {split!r}; there are train, held_out")
+        require_known("split", [split], get_args(Split))
         self.scene: Scene = (pkgutil.resolve_name(scene) if isinstance(scene, str) else scene)(**options)
         self._free = weakref.finalize(self, self.scene.close)
         atexit.register(self._free)  # where nobody closes: before EGL's own end, after which nothing can be freed
@@ -136,9 +135,7 @@ class Environment(gymnasium.Env[dict[str, Any], np.ndarray]):
 
 def _asked(options: Mapping[str, Any] | None) -> dict[str, Any]:
     asked = dict(options or {})
-    unknown = sorted(set(asked) - set(OPTIONS))
-    if unknown:
-        raise UserError(f"no option {', '.join(unknown)}; reset knows {', '.join(OPTIONS)}")
+    require_known("option", asked, OPTIONS, where="of reset")
     if isinstance(asked.get("goal"), Mapping):
         asked["goal"] = Goal.from_json(asked["goal"])
     return {name: value for name, value in asked.items() if value is not None}

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import yaml
 
-from mmil.contracts import UserError
+from mmil.contracts import UserError, require_known
 
 FOLDER = Path(__file__).parents[2] / "configs" / "randomisation"
 NONE = "none"
@@ -75,10 +75,10 @@ def load_bands(profile: str, *, only: Sequence[str] = (), values: Mapping[str, f
     """The bands of a profile; with `only`, those axes of it and the others as in `none`; `values` come last."""
     bands = _read(profile)
     if only:
-        _require("axis of randomisation", only, AXES)
+        require_known("axis of randomisation", only, AXES)
         bands = {**_read(NONE), **{name: bands[name] for axis in only for name in AXES[axis]}}
     known = [field.name for field in fields(Bands)]
-    _require("band", values or {}, known)
+    require_known("band", values or {}, known)
     for name, value in (values or {}).items():
         if not isinstance(value, int | float) or not value >= 0:
             raise UserError(f"{name} is {value!r}; a band is a number, 0 or more")
@@ -90,11 +90,5 @@ def profile_names() -> list[str]:
 
 
 def _read(profile: str) -> dict[str, float]:
-    _require("profile of randomisation", [profile], profile_names())
+    require_known("profile of randomisation", [profile], profile_names())
     return yaml.safe_load((FOLDER / f"{profile}.yaml").read_text())
-
-
-def _require(what: str, asked: Sequence[str] | Mapping[str, float], known: Sequence[str] | Mapping) -> None:
-    unknown = [name for name in asked if name not in known]
-    if unknown:
-        raise UserError(f"no {what} {unknown[0]!r}; there are {', '.join(known)}")

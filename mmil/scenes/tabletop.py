@@ -24,6 +24,7 @@ from mmil.contracts import (
     Thing,
     UserError,
     require_feasible,
+    require_known,
 )
 from mmil.scenes.dressing import CAMERAS, Dressing, Parts
 from mmil.scenes.fingerprint import model_sha256
@@ -71,9 +72,9 @@ class Tabletop(Scene):
         stock_control: bool = False,
         randomisation: Randomisation | None = None,
     ) -> None:
-        _require("shape", shapes, SHAPES)
-        _require("colour", colours, COLOURS)
-        _require("camera", cameras, CAMERAS)
+        require_known("shape", shapes, SHAPES, some=True)
+        require_known("colour", colours, COLOURS, some=True)
+        require_known("camera", cameras, CAMERAS, some=True)
         self._skills = {skill.verb: skill for skill in skills or (Lift(),)}
         self._pool = every_thing(shapes, colours)
         self._randomisation = randomisation or Randomisation()
@@ -293,9 +294,3 @@ class Tabletop(Scene):
             symmetry=shape.symmetry,
             room=PUT_ROOM + (TALL if shape.tall else 0.0),
         )
-
-
-def _require(what: str, asked: Sequence[str], known: Mapping[str, Any]) -> None:
-    unknown = sorted(set(asked) - set(known))
-    if unknown or not asked:
-        raise UserError(f"no {what} {', '.join(unknown) or '(none given)'}; there are {', '.join(known)}")

@@ -167,7 +167,7 @@ def test_a_sentence_that_no_font_knows(source):
         ({"out": "{source}"}, "is the data set itself"),
         ({"out": "{tmp}/a", "episodes": "6-9"}, "there are 0 to 6"),
         ({"out": "{tmp}/a", "episodes": "one"}, "are not like 0-5,9"),
-        ({"out": "{tmp}/a", "cameras": {"top": {"fovy": 3}}}, "no camera top among the draws; there are none"),
+        ({"out": "{tmp}/a", "cameras": {"top": {"fovy": 3}}}, "no camera 'top' among the draws; there are none"),
         ({"out": "{tmp}/a", "scene": {"windy": "very"}}, "windy"),
         ({"out": "{tmp}/a", "scene": {"colour": "red"}}, "colour"),
         ({"out": "{tmp}/a", "scene": {"randomisation.cameras": "held_out"}}, "add --look SEED"),

@@ -176,7 +176,7 @@ def test_dropout_hides_whole_samples_in_training_only():
         (lambda: TimmVision(SPEC, stages=(9,)), "has no stages"),
         (lambda: TextTokens(SPEC, name="/nowhere"), "no text model at /nowhere"),
         (lambda: TextTokens(SPEC, layers=(7,)), "no hidden layer 7"),
-        (lambda: SignalTokens(SPEC, names=("heat",)), "no signal heat in the data; there are joint_pos"),
+        (lambda: SignalTokens(SPEC, names=("heat",)), "no signal 'heat' in the data; there are joint_pos"),
         (lambda: WrenchTokens(SPEC, name="joint_pos"), "no series joint_pos"),
     ],
 )

@@ -95,7 +95,7 @@ def test_reset_takes_a_goal_and_an_instruction(make):
     seen, info = env.reset(seed=1, options={"goal": goal.to_json(), "instruction": "the blue one, s’il te plaît"})
     assert (info["goal"], seen["instruction"]) == (goal, "the blue one, s’il te plaît")
     for options, part in [
-        ({"goals": goal}, "no option goals; reset knows goal, instruction"),
+        ({"goals": goal}, "no option 'goals' of reset; there are goal, instruction"),
         ({"goal": Goal("push", THINGS[2], relation="left")}, "not feasible here; there are: lift red cube"),
         ({"instruction": "x" * 400}, "up to 320 letters"),
     ]:

@@ -178,7 +178,7 @@ def test_without_streams_nothing_is_another_one():
     both = spec_of("tabletop", cameras=("front",), image_size=(8, 8), bodies=3, model="", streams=BOTH[::-1])
     assert list(both.maps) == ["front.depth", "front.segmentation"] and Spec.from_json(both.to_json()) == both
     assert len(plain.differences(both)) == 4  # two maps, and what they mean
-    with pytest.raises(UserError, match="no stream flow; there are depth, segmentation"):
+    with pytest.raises(UserError, match="no stream 'flow'; there are depth, segmentation"):
         spec_of("tabletop", cameras=("front",), image_size=(8, 8), bodies=3, model="", streams=("flow",))
 
 

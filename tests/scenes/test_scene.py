@@ -170,9 +170,9 @@ def test_it_refuses_what_it_cannot_do(scene):
         with pytest.raises(UserError, match="expected 7 finite"):
             scene.step(action)
     for options, message in (
-        ({"shapes": ("pyramid",)}, "no shape pyramid; there are cube"),
-        ({"colours": ("pink",)}, "no colour pink; there are red"),
-        ({"cameras": ("left",)}, "no camera left; there are front"),
+        ({"shapes": ("pyramid",)}, "no shape 'pyramid'; there are cube"),
+        ({"colours": ("pink",)}, "no colour 'pink'; there are red"),
+        ({"cameras": ("left",)}, "no camera 'left'; there are front"),
         ({"things": 1}, "1 things on the table"),
     ):
         with pytest.raises(UserError, match=message):

@@ -140,7 +140,7 @@ def test_the_same_seed_gives_the_same_episode_whatever_was_done_before(scene, fi
     [
         ({"skills": [skills.Wipe()]}, "skill wipe needs a spot; set fixtures to 1 or more"),
         ({"skills": [skills.Insert()], "fixtures": 1}, "skill insert needs one of the shapes peg; got cube, cylinder"),
-        ({"shapes": ["cone"]}, "no shape cone; there are cube, cylinder, ball"),
+        ({"shapes": ["cone"]}, "no shape 'cone'; there are cube, cylinder, ball"),
     ],
 )
 def test_a_scene_that_cannot_be_is_refused(options, said):

@@ -21,8 +21,8 @@ from mmil.contracts import (
     Step,
     Stream,
     Thing,
-    UserError,
     require_feasible,
+    require_known,
 )
 from mmil.scenes.classic.views import NAMES, View
 from mmil.scenes.driven import Driven
@@ -64,9 +64,7 @@ class Classic(Scene):
         stock_control: bool = False,
         randomisation: Randomisation | None = None,
     ) -> None:
-        unknown = sorted(set(cameras) - set(NAMES))
-        if unknown or not cameras:
-            raise UserError(f"no camera {', '.join(unknown) or '(none given)'}; there are {', '.join(NAMES)}")
+        require_known("camera", cameras, NAMES, some=True)
         self._horizon, self._randomisation = horizon or self.horizon, randomisation or Randomisation()
         processors = (partial(simplify_visuals, fine=True),) if rendering == "fast" else ()
         self._world = self.world(processors=processors, stock_control=stock_control)
