@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from data_tools.theatre import Theatre
 from mmil import parallel
 from mmil.config import build_scene
 from mmil.contracts import BODY_POSES, Episode, Scene, State, UserError
@@ -60,26 +61,18 @@ class _Reader:
     path: Path
     node: Mapping[str, Any]
 
-    def __call__(self) -> _Desk:
-        desk = _Desk(Dataset.open(self.path), build_scene(self.node))
-        if not isinstance(desk.scene, Recalling):
-            desk.close()
-            raise UserError(f"scene {desk.scene.spec.scene!r} cannot stand as it once did: it has no recall()")
-        return desk
+    def __call__(self) -> Theatre:
+        return Theatre(Dataset.open(self.path), build_scene(self.node)).checked(_require_recalling)
 
 
-@dataclass(frozen=True)
-class _Desk:
-    dataset: Dataset
-    scene: Scene
-
-    def close(self) -> None:
-        self.scene.close()
+def _require_recalling(dataset: Dataset, scene: Scene) -> None:
+    if not isinstance(scene, Recalling):
+        raise UserError(f"scene {scene.spec.scene!r} cannot stand as it once did: it has no recall()")
 
 
-def _read(desk: _Desk, index: int) -> Demonstration:
-    episode = desk.dataset.episode(index)
-    return Demonstration.of(episode.key, episode.goal, list(_states(desk.scene, episode, index)), episode.actions)
+def _read(theatre: Theatre, index: int) -> Demonstration:
+    episode = theatre.dataset.episode(index)
+    return Demonstration.of(episode.key, episode.goal, list(_states(theatre.scene, episode, index)), episode.actions)
 
 
 def _states(scene: Any, episode: Episode, index: int) -> Iterator[State]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from data_tools.repaint import recorded_at, repaint_reasons
+from data_tools.theatre import Theatre
 from mmil import parallel
 from mmil.contracts import BODY_POSES, Actor, Episode, Observation, Scene, State, UserError
 from mmil.data.dataset import Dataset
@@ -112,27 +113,14 @@ class _Replayer:
     path: Path
     factory: Callable[[], Scene]
 
-    def __call__(self) -> _Theatre:
-        theatre = _Theatre(Dataset.open(self.path), self.factory())
-        lines = theatre.dataset.spec.differences(theatre.scene.spec)
-        if lines:
-            theatre.close()
-            raise UserError(f"the scene cannot replay this data set: {'; '.join(lines)}")
-        return theatre
+    def __call__(self) -> Theatre:
+        return Theatre(Dataset.open(self.path), self.factory()).checked(_require_same)
 
 
-@dataclass(frozen=True)
-class _Theatre:
-    dataset: Dataset
-    scene: Scene
-
-    def close(self) -> None:
-        self.scene.close()
-
-    @property
-    def redrawn(self) -> set[str]:
-        """Draws that are not those of the episodes' seeds, because they were rendered anew."""
-        return {name for made in self.dataset.manifest.get("lineage", ()) for name in made["redrawn"]}
+def _require_same(dataset: Dataset, scene: Scene) -> None:
+    lines = dataset.spec.differences(scene.spec)
+    if lines:
+        raise UserError(f"the scene cannot replay this data set: {'; '.join(lines)}")
 
 
 class _ByHeart(Actor):
@@ -148,34 +136,39 @@ class _ByHeart(Actor):
         return next(self._left)
 
 
-def _replay(theatre: _Theatre, index: int) -> Replayed:
-    row, scene = theatre.dataset.rows[index], theatre.scene
+def _redrawn(dataset: Dataset) -> set[str]:
+    """Draws that are not those of the episodes' seeds, because they were rendered anew."""
+    return {name for made in dataset.manifest.get("lineage", ()) for name in made["redrawn"]}
+
+
+def _replay(theatre: Theatre, index: int) -> Replayed:
+    row, scene, redrawn = theatre.dataset.rows[index], theatre.scene, _redrawn(theatre.dataset)
     drift: Drift = (math.inf, None, None)
     reasons, others = list[str](), tuple[str, ...]()
     try:
         episode = theatre.dataset.episode(index)
         others = _others(episode.provenance or theatre.dataset.spec.provenance, scene.spec.provenance)
-        again, frames = _rollout(theatre, episode)
+        again, frames = _rollout(scene, episode, redrawn=bool(redrawn))
         drift = _drift(episode, again)
-        reasons += _differences(episode, again, redrawn=theatre.redrawn, drift=drift)
+        reasons += _differences(episode, again, redrawn=redrawn, drift=drift)
         reasons += [reason for at, seen in frames.items() for reason in repaint_reasons(episode, seen, instant=at)]
     except UserError as error:  # an altered sample, or a goal that this scene does not have
         reasons.append(str(error))
     return Replayed(index, row.seed, str(row.goal), *drift, tuple(reasons), others)
 
 
-def _rollout(theatre: _Theatre, episode: Episode) -> tuple[Episode, dict[int, Observation]]:
+def _rollout(scene: Scene, episode: Episode, *, redrawn: bool) -> tuple[Episode, dict[int, Observation]]:
     """The episode again, and what its cameras show at the first and the last instant."""
     frames: dict[int, Observation] = {}
 
     def watch(turn: Turn) -> None:
         last = turn.action is None
-        if (last or not frames) and not theatre.redrawn:
+        if (last or not frames) and not redrawn:
             seen = turn.step.observation
             frames[-1 if last else 0] = replace(seen, images=dict(seen.images), maps=dict(seen.maps))
 
     again = rollout(
-        theatre.scene,
+        scene,
         _ByHeart(episode.actions),
         seed=episode.seed,
         goal=episode.goal,
@@ -184,8 +177,8 @@ def _rollout(theatre: _Theatre, episode: Episode) -> tuple[Episode, dict[int, Ob
         record=False,
         watch=watch,
     )
-    if theatre.redrawn:
-        frames = recorded_at(theatre.scene, episode.draws, episode.states, (0, -1))
+    if redrawn:
+        frames = recorded_at(scene, episode.draws, episode.states, (0, -1))
     return again, frames
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from data_tools.guard import map_faults, picture_faults
 from data_tools.repaint import Difference, Sensing, difference, recorded_at, require_showing
+from data_tools.theatre import Theatre
 from mmil import parallel
 from mmil.config import build_scene
 from mmil.contracts import STREAMS, Episode, Observation, Scene, UserError, require_known
@@ -60,15 +61,10 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Studio:
+class Studio(Theatre):
     """What a worker shows episodes with."""
 
-    dataset: Dataset
-    scene: Scene
     change: Change
-
-    def close(self) -> None:
-        self.scene.close()
 
     @property
     def redrawn(self) -> list[str]:
@@ -121,14 +117,7 @@ class StudioPlan:
 
     def __call__(self) -> Studio:
         dataset = Dataset.open(self.path)
-        studio = Studio(dataset, build_scene(self.change.node(dataset)), self.change)
-        try:
-            require_showing(studio.scene)
-            _require_same_but_cameras(dataset, studio.scene)
-        except UserError:
-            studio.close()
-            raise
-        return studio
+        return Studio(dataset, build_scene(self.change.node(dataset)), self.change).checked(_require_fitting)
 
 
 def require_stored_pictures(path: Path, indexes: Sequence[int]) -> Difference:
@@ -150,7 +139,8 @@ def _differences(studio: Studio, index: int) -> dict[str, Difference]:
     return studio.differences(index)
 
 
-def _require_same_but_cameras(dataset: Dataset, scene: Scene) -> None:
+def _require_fitting(dataset: Dataset, scene: Scene) -> None:
+    require_showing(scene)
     lines = [line for line in dataset.spec.differences(scene.spec) if not line.startswith(SEEN)]
     if lines:
         raise UserError(f"such a scene cannot show the states of {dataset.path}: {'; '.join(lines)}")
