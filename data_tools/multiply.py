@@ -15,11 +15,9 @@ from typing import Any
 
 from data_tools.demonstrations import read_demonstrations
 from data_tools.folder import is_finished
-from data_tools.generate import Generated, Speaker, generate, load_grammar
+from data_tools.generate import Generated, generate
 from data_tools.render import chosen, named
-from data_tools.station import Keep
 from data_tools.studio import merged, nested, scene_node
-from mmil import parallel
 from mmil.config import build_scene
 from mmil.contracts import BODY_POSES, Actor, UserError
 from mmil.data.address import store_at
@@ -44,14 +42,8 @@ def multiply(
     horizon: int | None = None,
     noise: float = 0.0,
     workers: int | None = None,
-    cluster: parallel.Cluster | None = None,
-    address: str | None = None,
-    patience: float | None = 600.0,
-    episodes_per_shard: int = 32,
-    keep: Keep = "success",
-    max_attempts: int = 20,
-    grammar: Callable[[], Speaker] = load_grammar,
     tell: Callable[[str], None] = lambda line: None,
+    **making: Any,
 ) -> Generated:
     """Do what a data set's successes show in `episodes` new layouts, and keep those that succeed.
 
@@ -65,11 +57,7 @@ def multiply(
         horizon: steps, after which an attempt has timed out (the source's)
         noise: standard deviation of a slowly changing offset on what is executed; labels are without it
         workers: processes (one a core), or actors of a cluster (one a CPU of it)
-        cluster: ray: on the nodes of a Ray cluster
-        address: of that cluster, HOST:PORT (one on this machine, which begins and ends with the work)
-        patience: seconds an episode may take before its worker counts as hung; null: no end
-        keep: successes alone, or every outcome
-        max_attempts: seeds to try for an episode
+        making: what generate takes besides; the command line reads its options there
     """
     dataset = Dataset.open(source)
     _require(dataset, out=out, episodes=episodes, noise=noise)
@@ -85,17 +73,12 @@ def multiply(
         episodes=episodes,
         seed=seed,
         horizon=horizon or int(dataset.manifest["config"].get("horizon", HORIZON)),
-        grammar=grammar,
         workers=workers,
-        cluster=cluster,
-        address=address,
-        patience=patience,
-        episodes_per_shard=episodes_per_shard,
-        keep=keep,
-        max_attempts=max_attempts,
+        references=0.0,  # given, so that it is no option here
         config={"verb": "multiply", "source": of, "noise": noise, "scene": node},
         lineage=[{"verb": "multiply", **of, "redrawn": []}],
         tell=tell,
+        **making,
     )
 
 

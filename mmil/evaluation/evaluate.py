@@ -12,7 +12,7 @@ from typing import Any
 from mmil.config import build_scene
 from mmil.contracts import UserError
 from mmil.evaluation.suites import Suite, load_suite, suite_names
-from mmil.evaluation.trials import Stage, evaluate_suites, weights_sha256
+from mmil.evaluation.trials import Stage, Told, evaluate_suites, weights_sha256
 from mmil.language.compositions import Compositions
 from mmil.language.grammar import Grammar
 from mmil.language.instructions import load_instructions
@@ -47,8 +47,7 @@ def evaluate(
         raise UserError(f"{trials} trials; at least 1 is needed")
     own = load_instructions(instructions, Grammar.load().verbs) if instructions else None
     held = Compositions.of(folder.data["config"], where=str(folder.path))
-    suites = _suites(suite, own_name=instructions.stem if instructions else None)
-    suites = _possible(suites, held, tell)
+    suites = _possible(_suites(suite, own_name=instructions.stem if instructions else None), held, tell)
     where = {one.name: _place(one, folder, out, several=len(suites) > 1) for one in suites}
     about = {
         "command": command,
@@ -60,9 +59,23 @@ def evaluate(
     }
     asked = {"n": trials, "seed": seed, **{name: about[name] for name in ("weights_sha256", "execute", "horizon")}}
     done = {} if own else {one.name: there for one in suites if (there := _finished(where[one.name], asked))}
-    left = [one for one in suites if one.name not in done]
+    made = evaluate_suites(
+        [one for one in suites if one.name not in done],
+        _stage(folder, execute=execute, horizon=horizon, own=own, held=held),
+        trials=trials,
+        seed=seed,
+        workers=workers,
+        patience=patience,
+        out=where,
+        about=about,
+    )
+    return {one.name: made.get(one.name) or done[one.name] for one in suites}
+
+
+def _stage(folder: RunFolder, *, execute: int, horizon: int, own: Told | None, held: Compositions) -> Stage:
+    """The run's policy, in the scene its data were made in."""
     data = folder.data["config"]
-    stage = Stage(
+    return Stage(
         actor=partial(load_runner, folder.path, execute),
         scene=build_scene,
         config=data["scene"],
@@ -72,10 +85,6 @@ def evaluate(
         held=held,
         references=float(data.get("references") or 0.0),
     )
-    made = evaluate_suites(
-        left, stage, trials=trials, seed=seed, workers=workers, patience=patience, out=where, about=about
-    )
-    return {one.name: made.get(one.name) or done[one.name] for one in suites}
 
 
 def _suites(name: str, *, own_name: str | None) -> list[Suite]:

@@ -81,14 +81,7 @@ class Tabletop(Scene):
         self._things, self._fixtures, self._manners, self._horizon = things, fixtures, manners, horizon
         self._furniture = Furniture(self._skills.values() if fixtures else ())
         require_parts(self._skills.values(), shapes, fixtures=fixtures)
-        self._world = TabletopWorld(
-            slots=things,
-            shapes=shapes,
-            fixtures=self._furniture.all,
-            textures=self._randomisation.bands.textures > 0,
-            processors=(simplify_visuals,) if rendering == "fast" else (),
-            stock_control=stock_control,
-        )
+        self._world = self._built(shapes, plain=rendering == "fast", stock_control=stock_control)
         self._model, self._data = self._world.sim.model._model, self._world.sim.data._data
         model = model_sha256(self._model)  # as it was compiled: what follows writes into it
         self._furniture.bind(self._model, self._data, height=float(TABLE_TOP[2]))
@@ -109,6 +102,17 @@ class Tabletop(Scene):
         self._home = np.array(self._world.robots[0].init_qpos, np.float64)
         self._draws: dict[str, Any] = {}
         self._goal, self._tare, self._command, self._moment = NO_GOAL, np.zeros(6), -1.0, 0
+
+    def _built(self, shapes: Sequence[str], *, plain: bool, stock_control: bool) -> TabletopWorld:
+        """The world, with room for whatever may be drawn."""
+        return TabletopWorld(
+            slots=self._things,
+            shapes=shapes,
+            fixtures=self._furniture.all,
+            textures=self._randomisation.bands.textures > 0,
+            processors=(simplify_visuals,) if plain else (),
+            stock_control=stock_control,
+        )
 
     # -- the protocol ---------------------------------------------------------------------------------------------
 
