@@ -13,6 +13,9 @@ SMALLEST = 1e-3  # a value that hardly ever changes is not blown up
 class Affine(nn.Module):
     """x ↦ (x − mean) / std over the last axis, clipped to ±`limit` so that a spike of a sensor stays a spike."""
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, moments: Moments, *, limit: float = 6.0) -> None:
         super().__init__()
         self.limit = limit

@@ -39,7 +39,7 @@ class Policy(nn.Module):
         super().__init__()
         self.spec, self.past, self.future = spec, past, future
         self.normalizer = Normalizer(stats)
-        self.vision, self.language, self.signals = (make(spec) for make in (vision, language, signals))
+        self.vision, self.language, self.signals = vision(spec), language(spec), signals(spec)
         self.wrench = wrench(spec) if wrench else None
         queries, width = self.language.queries.shape
         others = 1 + (wrench is not None)

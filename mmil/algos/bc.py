@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
+from mmil.algos.algorithm import Algorithm
 from mmil.algos.looking import looking_loss, looking_told
 from mmil.algos.reading import Reading
 from mmil.contracts import Batch, Goal, Spec
@@ -21,7 +22,7 @@ from mmil.data.stats import Stats
 from mmil.policy import Policy
 
 
-class BC(LightningModule):
+class BC(Algorithm):
     """A Policy under AdamW with warm-up and a cosine, and an average of its weights that is what gets evaluated.
 
     learning_rate, weight_decay: AdamW's. warmup: steps to the full rate. average: decay of the moving average of
@@ -51,13 +52,11 @@ class BC(LightningModule):
         self.learning_rate, self.weight_decay, self.warmup = learning_rate, weight_decay, warmup
         self.average, self.pretrained_scale = average, pretrained_scale
         self.reading_weight = reading if sentences else 0.0
-        if self.reading_weight:
+        if sentences and self.reading_weight:
             self.reading = Reading(sentences, size=self.policy.language.queries.numel())
         self.looking_weight = looking if looking_told(spec) else 0.0
         self.averaged: dict[str, torch.Tensor] = {}
-        self.seed = 0
         self.sentences = [*bound, *(sentence for said in (sentences or {}).values() for sentence in said)]
-        self.resolved: dict[str, Any] = {}  # the config of the run, for its checkpoints
 
     def on_fit_start(self) -> None:
         # a sentence's states depend a little on those read beside it, and a resumed run meets them in another order
@@ -88,12 +87,12 @@ class BC(LightningModule):
             looking = looking_loss(context.looks, batch, grids=self.policy.vision.grids, aspects=self.policy.aspects)
             self.log("val/looking", looking, batch_size=size, sync_dist=True)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         pretrained = [
             p for part in (self.policy.vision.backbone, self.policy.language.model) for p in part.parameters()
         ]
         tuned = {id(parameter) for parameter in pretrained}
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [p for p in self.parameters() if p.requires_grad and id(p) not in tuned]},
             {"params": [p for p in pretrained if p.requires_grad], "lr": self.learning_rate * self.pretrained_scale},
         ]

@@ -49,7 +49,7 @@ class MetricsFile(Logger):
         if not self._rows:
             return
         names = sorted({name for row in self._rows.values() for name in row} - {"epoch", "step"})
-        lines = [["epoch", "step", *names]]
+        lines: list[list[object]] = [["epoch", "step", *names]]
         lines += [
             [row.get("epoch", ""), step, *[row.get(name, "") for name in names]] for step, row in self._rows.items()
         ]

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning import LightningModule, Trainer, seed_everything
+from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
 
+from mmil.algos.algorithm import Algorithm
 from mmil.algos.metrics import MetricsFile
 from mmil.contracts import Spec, UserError
 from mmil.data.augment import Transform
@@ -34,7 +35,7 @@ def train(
     *,
     data: Path,
     out: Path,
-    algo: Callable[[Spec, Stats], LightningModule],
+    algo: Callable[[Spec, Stats], Algorithm],
     epochs: int = 20,
     batch_size: int = 128,
     stride: int = 1,
@@ -60,14 +61,12 @@ def train(
         return out
     seed_everything(seed, workers=True, verbose=False)
     dataset, precision = Dataset.open(data), fitting(precision)
-    told = {"resample_sentences": resample_sentences, "others": others, "qualities": qualities, "seed": seed}
-    read = {"batch_size": batch_size, "stride": stride, "workers": workers, "validation": validation}
-    windows = partial(WindowData, path=data, augment=augment, **read, **told)
+    told: dict[str, Any] = {"resample_sentences": resample_sentences, "others": others, "qualities": qualities}
+    read: dict[str, Any] = {"batch_size": batch_size, "stride": stride, "workers": workers, "validation": validation}
+    windows = partial(WindowData, path=data, augment=augment, seed=seed, **read, **told)
     known = windows()
-    module = algo(dataset.spec, known.stats, sentences=known.sentences, bound=known.bound)
-    module.resolved, module.seed = dict(config or {}), seed
-    folder = RunFolder.claim(out, config or {})
-    folder.describe(dataset.spec, known.stats, trained_on(dataset))
+    module = _module(algo, known, config=config or {}, seed=seed)
+    folder = _claimed(out, known, config=config or {})
     features = _cache(dataset, module, precision, every=1 if module.policy.past > 1 else stride) if cache else None
     _quieten()
     trainer = _trainer(
@@ -84,7 +83,21 @@ def train(
     return out
 
 
-def _fit(trainer: Trainer, module: LightningModule, windows: WindowData, folder: RunFolder) -> None:
+def _module(algo: Callable[..., Algorithm], known: WindowData, *, config: Mapping[str, Any], seed: int) -> Algorithm:
+    """The algorithm for this data, which knows the sentences there are and what to write into checkpoints."""
+    module = algo(known.dataset.spec, known.stats, sentences=known.sentences, bound=known.bound)
+    module.resolved, module.seed = dict(config), seed
+    return module
+
+
+def _claimed(out: Path, known: WindowData, *, config: Mapping[str, Any]) -> RunFolder:
+    """The folder of the run, which says from the beginning what is learnt from."""
+    folder = RunFolder.claim(out, config)
+    folder.describe(known.dataset.spec, known.stats, trained_on(known.dataset))
+    return folder
+
+
+def _fit(trainer: Trainer, module: Algorithm, windows: WindowData, folder: RunFolder) -> None:
     """Train, from the last checkpoint if there is one, and leave the averaged weights."""
     begun = time.monotonic()
     trainer.fit(module, datamodule=windows, ckpt_path=folder.last_checkpoint, weights_only=True)
@@ -120,7 +133,7 @@ def fitting(precision: str) -> Any:
     return "bf16-mixed" if any(getattr(torch.cpu, ask, bool)() for ask in asks) else "32-true"
 
 
-def _cache(dataset: Dataset, module: LightningModule, precision: str, *, every: int) -> Path:
+def _cache(dataset: Dataset, module: Algorithm, precision: str, *, every: int) -> Path:
     """The features of the frozen vision encoder, beside the data set, under the encoder's hash and its precision."""
     vision = module.policy.vision
     if not vision.frozen:

@@ -13,9 +13,12 @@ def fold_batchnorms(model: nn.Module) -> nn.Module:
     for module in list(model.modules()):
         children = list(module.named_children())
         for (_, conv), (name, norm) in pairwise(children):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            if not isinstance(conv, nn.Conv2d) or not isinstance(norm, nn.BatchNorm2d):
+                continue
+            mean, variance = norm.running_mean, norm.running_var
+            if mean is not None and variance is not None:  # one that keeps none goes by its batch
                 conv.weight, conv.bias = fuse_conv_bn_weights(
-                    conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+                    conv.weight, conv.bias, mean, variance, norm.eps, norm.weight, norm.bias
                 )
                 setattr(module, name, getattr(norm, "act", nn.Identity()))  # timm's norms carry their activation
     return model

@@ -46,7 +46,7 @@ class FilmFusion(nn.Module):
         self, sizes: Sizes, *, points: int = 16, width: int = 256, dropout: float = 0.0, ground: float | None = None
     ) -> None:
         super().__init__()
-        self.width, self.aspects = width, dict(sizes.aspects)
+        self.width, self.grids, self.aspects = width, dict(sizes.grids), dict(sizes.aspects)
         # what the hand reaches for stands on a plane; its height may be learnt a little
         self.ground = None if ground is None else nn.Parameter(torch.tensor(float(ground)))
         language = sizes.sentence * sizes.token
@@ -82,19 +82,18 @@ class FilmFusion(nn.Module):
         language = sentence.flatten(1)
         seen, looks = [], {}
         for camera, look in self.look.items():
-            found, looks[camera] = look(visual[camera], language, self._ground_places(camera, look.grid, signals))
+            found, looks[camera] = look(visual[camera], language, self._ground_places(camera, signals))
             seen.append(found)  # (B, K, points · …)
         vector = self.mix(torch.cat([part.flatten(1) for part in (*seen, *others)] + [language], dim=1))
         return Context(vector, looks, sentence)
 
-    def _ground_places(
-        self, camera: str, grid: tuple[int, int], signals: Mapping[str, torch.Tensor]
-    ) -> torch.Tensor | None:
+    def _ground_places(self, camera: str, signals: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         if self.ground is None:
             return None
         with torch.autocast(self.ground.device.type, enabled=False):
             pose, hand = signals[f"camera_{camera}"], signals["eef_pos_world"]
-            return ground_places(pose, hand, grid=grid, height=self.ground, aspect=self.aspects[camera]) / REACH
+            grid, aspect = self.grids[camera], self.aspects[camera]
+            return ground_places(pose, hand, grid=grid, height=self.ground, aspect=aspect) / REACH
 
 
 class Pointing(nn.Module):
@@ -104,15 +103,16 @@ class Pointing(nn.Module):
     The places do not help to choose the point: “nearest to the hand” would do for “the one that was asked for”.
     """
 
+    places: torch.Tensor  # (N, 2)
+
     def __init__(self, width: int, grid: tuple[int, int], *, language: int, points: int) -> None:
         super().__init__()
-        self.grid = grid
         self.first, self.second = nn.Linear(language, 2 * width), nn.Linear(language, 2 * width)
         self.between = nn.Linear(width, width)
         self.where, self.what = nn.Linear(width, points), nn.Linear(width, width // 4)
         rows, columns = (torch.linspace(-1, 1, size) for size in grid)
         places = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1).flatten(0, 1)
-        self.register_buffer("places", places, persistent=False)  # (N, 2)
+        self.register_buffer("places", places, persistent=False)
 
     def forward(
         self, tokens: torch.Tensor, language: torch.Tensor, ground: torch.Tensor | None

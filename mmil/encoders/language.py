@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -15,6 +16,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from mmil.contracts import Spec, UserError
 from mmil.encoders.sources import TEXT_PACKAGE, fingerprint, go_offline, package_folder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 MOST_KEPT = 20_000  # sentences whose frozen states stay in memory
 
@@ -104,7 +108,7 @@ class TextTokens(nn.Module):
         return torch.cat([hidden[layer] for layer in self.layers], dim=-1), pieces["attention_mask"].bool()
 
 
-def load_text_model(name: str | None) -> tuple[object, nn.Module]:
+def load_text_model(name: str | None) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
     """Tokenizer and model of a folder or, asked for as "hub:<model>", of a hub."""
     hub = name.removeprefix("hub:") if name and name.startswith("hub:") else None
     if hub is None:

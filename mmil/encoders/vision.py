@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,18 @@ AT_ONCE = 8  # images a frozen backbone sees together: what it computes stays in
 Maps = list[torch.Tensor]  # one (N, C, h', w') a stage
 
 
+@runtime_checkable
+class Staged(Protocol):
+    """What models of timm have that can give their intermediate maps."""
+
+    pretrained_cfg: Mapping[str, Any]
+
+    def forward_intermediates(
+        self, x: torch.Tensor, *, indices: list[int], stop_early: bool, intermediates_only: bool
+    ) -> Maps:
+        """The maps of these stages, from fine to coarse."""
+
+
 class TimmVision(nn.Module):
     """Stages of a timm model, brought to one grid and projected to `width`: a token a cell.
 
@@ -27,6 +39,9 @@ class TimmVision(nn.Module):
     the grid of the finest. frozen: no gradient to the pretrained part, whose maps may then be cached on disk.
     shift: camera → cells by which its maps are moved at most in training, a sample at a time, as if it were turned.
     """
+
+    mean: torch.Tensor
+    std: torch.Tensor
 
     def __init__(
         self,
@@ -45,20 +60,20 @@ class TimmVision(nn.Module):
         self.cameras = tuple(spec.cameras)
         require_known("camera", self.shift, self.cameras, where="to shift")
         self.backbone = load_backbone(name, weights)
-        config = self.backbone.pretrained_cfg
+        config = staged(self.backbone).pretrained_cfg
         if frozen:
             fold_batchnorms(self.backbone)
         self.backbone.requires_grad_(not frozen).to(memory_format=torch.channels_last)
         self.register_buffer("mean", torch.tensor(config["mean"]).view(3, 1, 1) * 255)
         self.register_buffer("std", torch.tensor(config["std"]).view(3, 1, 1) * 255)
         sizes = {camera: self._shapes(shape) for camera, shape in spec.cameras.items()}
-        self.grids = {camera: tuple(shapes[0][1:]) for camera, shapes in sizes.items()}
+        self.grids = {camera: (shapes[0][1], shapes[0][2]) for camera, shapes in sizes.items()}
         self.project = nn.ModuleDict(
             {camera: nn.ModuleList(nn.Linear(shape[0], width) for shape in shapes) for camera, shapes in sizes.items()}
         )
         for camera, shapes in sizes.items():
             for stage, shape in enumerate(shapes[1:], start=1):
-                spread = spreading(tuple(shape[1:]), self.grids[camera])
+                spread = spreading((shape[1], shape[2]), self.grids[camera])
                 self.register_buffer(f"_spread_{camera}_{stage}", spread, persistent=False)
         self.place = nn.ParameterDict(
             {camera: nn.Parameter(0.02 * torch.randn(h * w, width)) for camera, (h, w) in self.grids.items()}
@@ -110,7 +125,9 @@ class TimmVision(nn.Module):
         batch, past = maps[0].shape[:2]
         maps = [stage.flatten(0, 1).float() for stage in maps]
         parts = []
-        for stage, (found, project) in enumerate(zip(maps, self.project[camera], strict=True)):
+        projects = self.project[camera]
+        assert isinstance(projects, nn.ModuleList)
+        for stage, (found, project) in enumerate(zip(maps, projects, strict=True)):
             normed = F.layer_norm(found, found.shape[1:]).flatten(2).transpose(1, 2)  # (B·K, n, C)
             projected = project(normed)  # before it is spread: the coarser a stage, the more channels it has
             parts.append(getattr(self, f"_spread_{camera}_{stage}") @ projected if stage else projected)
@@ -125,8 +142,13 @@ class TimmVision(nn.Module):
 
     def _backbone_maps(self, images: torch.Tensor) -> Maps:
         scaled = ((images.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        return self._stages(scaled)
+
+    def _stages(self, images: torch.Tensor) -> Maps:
         return list(
-            self.backbone.forward_intermediates(scaled, indices=self.stages, stop_early=True, intermediates_only=True)
+            staged(self.backbone).forward_intermediates(
+                images, indices=self.stages, stop_early=True, intermediates_only=True
+            )
         )
 
     @torch.inference_mode()
@@ -135,9 +157,7 @@ class TimmVision(nn.Module):
         was_training = self.backbone.training
         self.backbone.eval()
         try:
-            found = self.backbone.forward_intermediates(
-                torch.zeros(1, 3, height, width), indices=self.stages, stop_early=True, intermediates_only=True
-            )
+            found = self._stages(torch.zeros(1, 3, height, width))
         except (IndexError, AssertionError, ValueError) as error:
             raise UserError(f"{self.name} has no stages {self.stages}: {error}") from None
         self.backbone.train(was_training)
@@ -160,6 +180,13 @@ def shifted(maps: torch.Tensor, most: int, *, repeat: int = 1) -> torch.Tensor:
     columns = (torch.arange(width, device=device) + by[1]).clamp(0, width - 1)  # (N, w)
     sample = torch.arange(count, device=device)[:, None, None]
     return maps.permute(0, 2, 3, 1)[sample, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def staged(model: nn.Module) -> Staged:
+    """The model, if it gives its intermediate maps."""
+    if not isinstance(model, Staged):
+        raise UserError(f"{type(model).__name__} gives no intermediate maps: timm has no forward_intermediates of it")
+    return model
 
 
 def load_backbone(name: str, weights: str | None) -> nn.Module:
