@@ -23,11 +23,10 @@ from data_tools.convert.lerobot import DEFAULTS, Feature
 from data_tools.convert.lerobot_files import Entry, Files, numbers
 from data_tools.convert.naming import LONGEST_CAMERA, LONGEST_SCENE, legal, legal_names
 from data_tools.convert.notes import Notes
-from data_tools.convert.takes import Header, NothingLeft, Source, Take, Unfit
-from mmil.contracts import DO, Episode, Goal, Spec, Thing, UserError, require_known
+from data_tools.convert.takes import Header, NothingLeft, Source, Take, Unfit, foreign_episode
+from mmil.contracts import Spec, UserError, require_known
 from mmil.data.sample import Extras
 from mmil.progress import progress
-from mmil.seeds import foreign_seed
 
 WORLD = "observation.environment_state"  # where things are: no policy's to know
 TOLERANCE = 1e-4  # [s], lerobot's tolerance_s
@@ -179,22 +178,17 @@ class LeRobotSource(Source):
         theirs = self._kept(self._numbers(table, "action"))
         sentence, outcome = self._given.sentence(look.sentence), self._given.judged(look.found)
         actions = self._scale.ours(theirs)
-        episode = Episode(
+        episode = foreign_episode(
+            name,
+            theirs,
             scene=self.header.spec.scene,
-            seed=foreign_seed(name.encode(), theirs.tobytes()),
-            goal=Goal(DO, Thing(sentence)),
-            instruction=sentence,
-            split="train",
+            sentence=sentence,
             outcome=outcome,
-            things=(),
-            draws={},
-            measures={},
+            actions=actions,
             images={mine: self._pictures(entry, one, table) for one, mine in self._cameras.items()},
             signals={mine: ours[one] for one, mine in self._signals.items()},
             privileged={mine: ours[one] for one, mine in self._world.items()},
             states=np.zeros((entry.length, 0)),
-            actions=actions,
-            labels=actions,
             rewards=self._rewards(table, len(theirs), won=outcome == "success"),
         )
         return Take(name, episode, extras=self._extras(entry, table, raw))

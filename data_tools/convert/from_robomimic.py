@@ -18,11 +18,10 @@ from data_tools.convert.naming import LIBERO, LONGEST_CAMERA, LONGEST_SCENE, OBJ
 from data_tools.convert.notes import Notes
 from data_tools.convert.robomimic_files import Files, Origin, Plan
 from data_tools.convert.robosuite import row0
-from data_tools.convert.takes import Header, NothingLeft, Source, Take, Unfit
-from mmil.contracts import DO, Episode, Goal, Spec, Thing, UserError, map_name, millimetres
+from data_tools.convert.takes import Header, NothingLeft, Source, Take, Unfit, foreign_episode
+from mmil.contracts import Spec, UserError, map_name, millimetres
 from mmil.contracts.maps import MEANING
 from mmil.data.sample import Extras
-from mmil.seeds import foreign_seed
 
 
 class RobomimicSource(Source):
@@ -172,22 +171,17 @@ class RobomimicSource(Source):
             }
         theirs, sentence = demo.kept(demo.actions), self._given.sentence(plan.sentence)
         actions, outcome = self._scale.ours(theirs), self._given.judged(plan.found)
-        episode = Episode(
+        episode = foreign_episode(
+            plan.name,
+            theirs,
             scene=self.header.spec.scene,
-            seed=foreign_seed(plan.name.encode(), theirs.tobytes()),
-            goal=Goal(DO, Thing(sentence)),
-            instruction=sentence,
-            split="train",
+            sentence=sentence,
             outcome=outcome,
-            things=(),
-            draws={},
-            measures={},
+            actions=actions,
             images={mine: self._pictures(plan, demo, name) for name, mine in self._cameras.items()},
             signals={mine: ours[name] for name, mine in self._signals.items()},
             privileged={mine: ours[name] for name, mine in self._objects.items()},
             states=self._states(demo),
-            actions=actions,
-            labels=actions,
             rewards=self._rewards(demo, outcome == "success"),
             maps={mine: millimetres(self._turned(plan, demo, name)[..., 0]) for name, mine in self._depths.items()},
         )

@@ -15,7 +15,7 @@ from data_tools.convert.lerobot import SIDE, inside
 from data_tools.convert.lerobot_files import Entry, Files, encoded, numbers
 from data_tools.convert.notes import Notes
 from data_tools.convert.pixels import decode_picture, is_jpeg
-from data_tools.convert.takes import Header, Source, Take, Unfit, told_of_attempts
+from data_tools.convert.takes import Header, Source, Take, Unfit, decoding, told_of_attempts
 from mmil.contracts import UserError
 from mmil.data.dataset import MANIFEST, Dataset
 from mmil.data.sample import compose, decode_arrays, decode_extras, decode_maps, frame_name
@@ -47,12 +47,8 @@ class OwnLeRobotSource(Source):
         self.names = [row.key for row in self._side.rows]
 
     def take(self, index: int) -> Take:
-        try:
+        with decoding():
             return self._read(self._files.entries[index], index)
-        except Unfit:
-            raise
-        except Exception as error:  # whatever a decoder makes of altered bytes
-            raise Unfit(f"{type(error).__name__}: {error}") from error
 
     def close(self) -> None:
         self._files.close()

@@ -15,7 +15,7 @@ from data_tools.convert.demos import OWN, Demo
 from data_tools.convert.notes import Notes
 from data_tools.convert.pixels import decode_picture
 from data_tools.convert.robomimic_files import by_number
-from data_tools.convert.takes import Header, Source, Take, Unfit, told_of_attempts
+from data_tools.convert.takes import Header, Source, Take, Unfit, decoding, told_of_attempts
 from mmil.contracts import Spec, UserError, millimetres
 from mmil.data.sample import Extras, compose
 from mmil.data.sentences import read_sentences
@@ -53,14 +53,10 @@ class OwnRobomimicSource(Source):
         self.names = sorted(hdf5.names(data), key=by_number)
 
     def take(self, index: int) -> Take:
-        try:
+        with decoding():
             group = hdf5.subgroup(self._data, self.names[index])
             assert group is not None, "its name was listed"
             return self._read(group)
-        except Unfit:
-            raise
-        except Exception as error:  # whatever a decoder makes of altered bytes
-            raise Unfit(f"{type(error).__name__}: {error}") from error
 
     def close(self) -> None:
         self._file.close()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmil.contracts import UserError
+from mmil.data.shards import sync
 
 LOCK = ".lock"
 
@@ -46,20 +47,12 @@ def publish(made: Path, out: Path) -> None:
     """Give what was made its name, all at once, when the disk has it."""
     require_free(out)
     for path in [made, *made.rglob("*")] if made.is_dir() else [made]:
-        _sync(path)
+        sync(path)
     os.replace(made, out)
-    _sync(out.parent)
+    sync(out.parent)
 
 
 def _clear(stage: Path) -> None:
     for path in stage.iterdir():
         if path.name != LOCK:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mmil.contracts import Episode, Goal, Spec, UserError
+import numpy as np
+
+from mmil.contracts import DO, Episode, Goal, Outcome, Spec, Thing, UserError
 from mmil.data.sample import Extras
+from mmil.seeds import foreign_seed
 
 Format = Literal["mmil", "robomimic", "lerobot"]
 Pictures = Literal["video", "png", "jpeg"]
@@ -19,6 +23,17 @@ LARGEST = 4 << 30  # [bytes] of an episode's arrays, pictures decoded
 
 class Unfit(Exception):
     """An episode that cannot be carried over; the message is the reason, and the others go on."""
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """What goes wrong with an episode's bytes is a reason not to carry it over, whatever a decoder makes of it."""
+    try:
+        yield
+    except Unfit:
+        raise
+    except Exception as error:
+        raise Unfit(f"{type(error).__name__}: {error}") from error
 
 
 class NothingLeft(Exception):
@@ -38,6 +53,33 @@ class Take:
     attempts: int = 1  # that generating it took
     jpegs: Mapping[str, Sequence[bytes]] = field(default_factory=dict)  # camera → T+1 frames as a shard held them
     extras: Extras = field(default_factory=Extras)
+
+
+def foreign_episode(
+    name: str,
+    theirs: np.ndarray,
+    *,
+    scene: str,
+    sentence: str,
+    outcome: Outcome,
+    actions: np.ndarray,
+    **recorded: Any,
+) -> Episode:
+    """A demonstration that came with nothing but a sentence; `theirs` are its actions as they were found."""
+    return Episode(
+        scene=scene,
+        seed=foreign_seed(name.encode(), theirs.tobytes()),
+        goal=Goal(DO, Thing(sentence)),
+        instruction=sentence,
+        split="train",
+        outcome=outcome,
+        things=(),
+        draws={},
+        measures={},
+        actions=actions,
+        labels=actions,
+        **recorded,
+    )
 
 
 @dataclass(frozen=True)

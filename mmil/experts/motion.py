@@ -19,6 +19,14 @@ def move(state: State, offset: np.ndarray, *, yaw: float | None, gripper: float,
     return np.append(np.clip(action, -1.0, 1.0), gripper).astype(np.float32)
 
 
+def to_nearest_left(state: State) -> np.ndarray:
+    """float64 (3,) [m], level: from the hand to the nearest point of the goal's dirt that is not wiped yet."""
+    dirt = state.body(state.goal.object)
+    left = dirt.points if len(dirt.points) else dirt.position[None]
+    offsets = left[:, :2] - state.eef_position[:2]
+    return np.append(offsets[np.argmin(np.linalg.norm(offsets, axis=1))], 0.0)
+
+
 def upright(rotation: np.ndarray) -> np.ndarray:
     """float64 (3,) rotation vector [rad], world, that points the hand's z axis straight down."""
     down = np.array([0.0, 0.0, -1.0])

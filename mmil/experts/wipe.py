@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmil.contracts import Actor, Observation, State
-from mmil.experts.motion import CLOSED, move
+from mmil.experts.motion import CLOSED, move, to_nearest_left
 
 FUNNEL, STEEP, HOVER = 0.020, 2.0, 0.07  # [m], as in grasp.take
 WANTED = 8.0  # [N], down on the table
@@ -25,10 +25,7 @@ class Wipe(Actor):
 
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
         assert state is not None, "an expert reads privileged state"
-        spot = state.body(state.goal.object)
-        left = spot.points if len(spot.points) else spot.position[None]
-        offsets = left[:, :2] - state.eef_position[:2]
-        offset = np.append(offsets[np.argmin(np.linalg.norm(offsets, axis=1))], 0.0)
+        offset = to_nearest_left(state)
         sideways, height = float(np.linalg.norm(offset)), state.eef_position[2] - state.table_height
         if sideways > 2.5 * FUNNEL or height > LOW:
             offset[2] = min(HOVER, STEEP * max(0.0, sideways - FUNNEL)) + 0.5 * LOW - height
