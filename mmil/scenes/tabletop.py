@@ -17,7 +17,6 @@ from mmil.contracts import (
     Infeasible,
     Observation,
     Outcome,
-    Scene,
     State,
     Step,
     Stream,
@@ -39,6 +38,7 @@ from mmil.scenes.sight import Sight, label_bodies
 from mmil.scenes.skills import Lift, Skill
 from mmil.scenes.skills.skill import require_parts
 from mmil.scenes.spec import NO_GOAL, SETTLE_STEPS, checked_action, require_unbegun, spec_of
+from mmil.scenes.stored import Stored
 from mmil.scenes.things import BASIC, COLOURS, SHAPES, every_thing
 from mmil.scenes.visuals import simplify_visuals
 from mmil.scenes.world import TABLE_TOP, TabletopWorld
@@ -48,7 +48,7 @@ PUT_ROOM = 0.10  # [m], between the middles of things beside each other
 LOOK = ("cameras", "light", "table", "room")  # draws that physics knows nothing of
 
 
-class Tabletop(Scene):
+class Tabletop(Stored):
     """A Panda and a table with `things` of `shapes` × `colours` and `fixtures` of those that the skills need.
 
     Every goal is one of the skills', done to what is there. manners: chance that it has to be reached in a manner.
@@ -176,12 +176,6 @@ class Tabletop(Scene):
         """float64 (S,): qpos, qvel, act, and what fixtures remember."""
         return np.concatenate([self._data.qpos, self._data.qvel, self._data.act, self._furniture.memory])
 
-    def show(self, draws: Mapping[str, Any], states: np.ndarray) -> dict[str, np.ndarray]:
-        """Pictures of a stored instant: {camera: uint8 (h, w, 3)} of one row of Episode.states."""
-        self._put_back(draws, states)
-        sight = self._sight()
-        return {camera: sight(camera) for camera in self.spec.cameras}
-
     def retake(self, draws: Mapping[str, Any], states: np.ndarray) -> Observation:
         """A stored instant again: its pictures and maps, and of its signals those that say where the cameras stand."""
         images, sight = self.show(draws, states), self._sight()
@@ -199,18 +193,10 @@ class Tabletop(Scene):
         """The same draws, but with cameras that record what they see."""
         return {**draws, "sensors": {**draws["sensors"], **CLEAR}}
 
-    def recall(self, draws: Mapping[str, Any], states: np.ndarray) -> State:
-        """A stored instant as it was, but for goal, command and force, which simulator states do not hold."""
-        self._put_back(draws, states)
-        return self._state()
-
     def look(self, seed: int) -> dict[str, Any]:
         """New draws of what only the eye notices."""
         draws = self._randomisation.draw(seed, things=2, pool=self._pool)  # two, for whom there is always room
         return {name: draws[name] for name in LOOK if name in draws}
-
-    def close(self) -> None:
-        self._renderer.close()
 
     def _put_back(self, draws: Mapping[str, Any], states: np.ndarray) -> None:
         self._draws = dict(draws)

@@ -16,7 +16,6 @@ from mmil.contracts import (
     Goal,
     Observation,
     Outcome,
-    Scene,
     State,
     Step,
     Stream,
@@ -33,6 +32,7 @@ from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
 from mmil.scenes.sight import Sight, label_bodies
 from mmil.scenes.spec import ACTION, NO_GOAL, SETTLE_STEPS, checked_action, require_unbegun, spec_of
+from mmil.scenes.stored import Stored
 from mmil.scenes.viewpoints import Viewpoints
 from mmil.scenes.visuals import simplify_visuals
 from mmil.shown import Shown
@@ -41,7 +41,7 @@ STREAMS = ("placement", "cameras", "goal")  # of random numbers, in a fixed orde
 EMPTY = 0.01  # [m], narrower than anything: a closed hand that holds nothing
 
 
-class Classic(Scene):
+class Classic(Stored):
     """A task of robosuite with its own placements and its own check of success, told in sentences.
 
     randomisation: of which the cameras are drawn. streams: what every camera gives beside its pictures.
@@ -139,20 +139,6 @@ class Classic(Scene):
     def simulator_state(self) -> np.ndarray:
         """float64 (S,): qpos, qvel, act, and what the task remembers."""
         return np.concatenate([self._data.qpos, self._data.qvel, self._data.act, self._memory()])
-
-    def show(self, draws: Mapping[str, Any], states: np.ndarray) -> dict[str, np.ndarray]:
-        """Pictures of a stored instant: {camera: uint8 (h, w, 3)} of one row of Episode.states."""
-        self._put_back(draws, states)
-        sight = self._sight()
-        return {camera: sight(camera) for camera in self.spec.cameras}
-
-    def recall(self, draws: Mapping[str, Any], states: np.ndarray) -> State:
-        """A stored instant as it was, but for goal, command and force, which simulator states do not hold."""
-        self._put_back(draws, states)
-        return self._state()
-
-    def close(self) -> None:
-        self._renderer.close()
 
     def _put_back(self, draws: Mapping[str, Any], states: np.ndarray) -> None:
         self._viewpoints.apply(draws["cameras"])
