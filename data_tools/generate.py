@@ -124,17 +124,12 @@ def generate(
         tell: hears what it will cost
     """
     begun, store = time.monotonic(), store_at(out)
-    crew: Any = {"workers": workers, "cluster": cluster, "address": address, "patience": patience}
-    parallel.check(**crew)
-    order, made = Order(scene, actor, expert, grammar, seed, horizon, keep, max_attempts, references), 0
+    crew = parallel.checked(workers=workers, cluster=cluster, address=address, patience=patience)
+    order = Order(scene, actor, expert, grammar, seed, horizon, keep, max_attempts, references)
     config = _resolved(config or {}, order, episodes=episodes, episodes_per_shard=episodes_per_shard)
     if estimate:
-        tell(_foretold(order, store, episodes, per_shard=episodes_per_shard, crew=crew))
-        return Generated(store, {}, 0, time.monotonic() - begun)
-    if is_finished(store):
-        require_same(store, config)
-    else:
-        made = _grow(order, store, config, lineage=lineage, crew=crew, tell=tell)
+        return _estimated(order, store, config, crew=crew, tell=tell)
+    made = _grow(order, store, config, lineage=lineage, crew=crew, tell=tell)
     return Generated(store, Dataset.open(store).manifest, made, time.monotonic() - begun)
 
 
@@ -144,10 +139,13 @@ def _grow(
     config: Mapping[str, Any],
     *,
     lineage: Sequence[Mapping[str, Any]],
-    crew: Any,
+    crew: Mapping[str, Any],
     tell: Callable[[str], None],
 ) -> int:
-    """Make what is missing; how many episodes that was."""
+    """Make what is missing; how many episodes that was, 0 where it was finished before."""
+    if is_finished(store):
+        require_same(store, config)
+        return 0
     numbers = {"episodes": config["episodes"], "per_shard": config["episodes_per_shard"], "seed": order.seed}
     missing: list[int] = []
     with claim(store, config):
@@ -182,8 +180,11 @@ def _make(
         advance(stock.tally.note, by=0, below=stock.tally.skills)
 
 
-def _foretold(order: Order, store: Store, episodes: int, *, per_shard: int, crew: Mapping[str, Any]) -> str:
-    """What all will cost, from a few that are made and not kept."""
+def _estimated(
+    order: Order, store: Store, config: Mapping[str, Any], *, crew: Mapping[str, Any], tell: Callable[[str], None]
+) -> Generated:
+    """Tell what all will cost, from a few that are made and not kept."""
+    begun, episodes = time.monotonic(), config["episodes"]
     few = range(min(PROBES, episodes))
     with (
         closing(_work(order, few, crew)) as work,
@@ -193,7 +194,8 @@ def _foretold(order: Order, store: Store, episodes: int, *, per_shard: int, crew
         for _, delivery in work:
             deliveries.append(delivery)
             advance()
-    return Forecast(store, episodes, per_shard, _together(crew)).foretell(deliveries)
+    tell(Forecast(store, episodes, config["episodes_per_shard"], _together(crew)).foretell(deliveries))
+    return Generated(store, {}, 0, time.monotonic() - begun)
 
 
 def _work(order: Order, indices: Sequence[int], crew: Mapping[str, Any]) -> Generator[tuple[int, Delivery]]:

@@ -74,7 +74,8 @@ def multiply(
         seed=seed,
         horizon=horizon or int(dataset.manifest["config"].get("horizon", HORIZON)),
         workers=workers,
-        references=0.0,  # given, so that it is no option here
+        references=0.0,  # given, so that they are no options here
+        estimate=False,
         config={"verb": "multiply", "source": of, "noise": noise, "scene": node},
         lineage=[{"verb": "multiply", **of, "redrawn": []}],
         tell=tell,

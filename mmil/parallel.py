@@ -18,7 +18,7 @@ from mmil.contracts import UserError
 from mmil.crew import Crew, Hall, Job, WorkError
 from mmil.processes import Here, Processes, available_cores
 
-__all__ = ["PATIENCE", "Cluster", "WorkError", "available_cores", "check", "map_unordered", "run", "simulation_env"]
+__all__ = ["PATIENCE", "Cluster", "WorkError", "available_cores", "checked", "map_unordered", "run", "simulation_env"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -58,19 +58,22 @@ def run(
     has no end, a single worker works in this process. `cluster` "ray": on the nodes of the Ray cluster at `address`, or
     of one that begins and ends with the work; what travels is pickled, and results come back here.
     """
-    check(workers=workers, cluster=cluster, address=address, patience=patience)
+    checked(workers=workers, cluster=cluster, address=address, patience=patience)
     alone = workers == 1 and patience is None and cluster is None
     open_hall = partial(_hall, Job(task, make, last), env or {}, workers, alone=alone, cluster=cluster, address=address)
     return _work(items, open_hall, workers=workers, name=name, patience=patience)
 
 
-def check(*, workers: int | None, cluster: Cluster | None, address: str | None, patience: float | None) -> None:
-    """UserError where these options of run make no sense."""
+def checked(
+    *, workers: int | None, cluster: Cluster | None, address: str | None, patience: float | None
+) -> dict[str, Any]:
+    """These options of run; UserError where they make no sense."""
     for what, number in {"workers": workers, "patience": patience}.items():
         if number is not None and number <= 0:
             raise UserError(f"{what} is {number}; it must be more than 0")
     if address is not None and cluster is None:
         raise UserError(f"address {address} is of no use without a cluster: add --cluster ray")
+    return {"workers": workers, "cluster": cluster, "address": address, "patience": patience}
 
 
 def map_unordered(

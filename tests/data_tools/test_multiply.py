@@ -16,7 +16,7 @@ from data_tools.studio import scene_node
 from data_tools.verify import verify
 from mmil.cli import main
 from mmil.commands import scene_of
-from mmil.config import build_scene
+from mmil.config import build_scene, parse
 from mmil.contracts import BODY_POSES, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.shards import file_sha256
@@ -177,3 +177,11 @@ def test_itself_the_unfinished_and_the_failed_are_refused(plane, tmp_path, capsy
     build(tmp_path / "windy", episodes=1, keep="all", horizon=1, config={"scene": PLANE})
     with pytest.raises(UserError, match=r"none of 1 episodes .* is a success"):
         multiply(tmp_path / "windy", out=tmp_path / "out", episodes=2, **FAST)
+
+
+def test_the_command_line_reads_on_in_generate(plane, tmp_path):
+    arguments = [str(plane), "--out", str(tmp_path / "out"), "--episodes", "2", "--keep", "all"]
+    options = parse(multiply, arguments, verb="multiply", positional=("source",), skip=("grammar", "tell")).options
+    own = {"source", "out", "episodes", "demonstrations", "scene", "seed", "horizon", "noise", "workers"}
+    passed_on = {"cluster", "address", "patience", "episodes_per_shard", "keep", "max_attempts"}
+    assert options.keys() == own | passed_on and options["keep"] == "all"
