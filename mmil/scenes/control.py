@@ -8,6 +8,7 @@ between two actions, the simulator's own functions among it, is one compiled pie
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numba
@@ -21,10 +22,10 @@ from robosuite.utils.transform_utils import axisangle2quat, quat2mat
 # the library that the package mujoco has loaded: compiled code calls it by the names of its own header
 load_library_permanently(str(next(Path(mujoco.__file__).parent.glob("libmujoco*"))))
 _AT = types.intp
-_mj_step1 = types.ExternalFunction("mj_step1", types.void(_AT, _AT))
-_mj_step2 = types.ExternalFunction("mj_step2", types.void(_AT, _AT))
-_mj_full_mass = types.ExternalFunction("mj_fullM", types.void(_AT, _AT, _AT))
-_mj_site_jacobian = types.ExternalFunction("mj_jacSite", types.void(_AT, _AT, _AT, _AT, types.int32))
+_mj_step1: Any = types.ExternalFunction("mj_step1", types.void(_AT, _AT))
+_mj_step2: Any = types.ExternalFunction("mj_step2", types.void(_AT, _AT))
+_mj_full_mass: Any = types.ExternalFunction("mj_fullM", types.void(_AT, _AT, _AT))
+_mj_site_jacobian: Any = types.ExternalFunction("mj_jacSite", types.void(_AT, _AT, _AT, _AT, types.int32))
 
 
 class ArmControl:
