@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import mujoco
 import numpy as np
@@ -80,10 +80,6 @@ class Panda:
         pairs = self._data.contact.geom.tolist()  # (contacts, 2)
         pairs += [(second, first) for first, second in pairs]
         return [{other for mine, other in pairs if mine in finger} for finger in self.fingers]
-
-    def touching(self, geoms: Collection[int]) -> int:
-        """How many fingers touch one of these geoms."""
-        return sum(not others.isdisjoint(geoms) for others in self.touched())
 
     def _camera(self, camera: int) -> np.ndarray:
         quaternion = np.empty(4)

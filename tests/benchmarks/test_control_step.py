@@ -14,7 +14,7 @@ import numpy as np
 from mmil.scenes.classic import PickPlace
 from tests.benchmarks.stock import SECONDS, stock_rate
 
-PAIRS = 3
+PAIRS = 5
 
 
 def our_rate() -> float:

@@ -77,6 +77,7 @@ class Classic(Stored):
         self._moment = 0
         self._draws: dict[str, Any] = {}
         self._goal, self._tare, self._command = NO_GOAL, np.zeros(6), -1.0
+        self._touched = self._robot.touched()
         self._numbers: dict[Thing, int] = {}  # of the bodies that are seen as things
         size, bodies = (height, width), len(self._bodies())
         self.spec = spec_of(self.name, cameras=cameras, image_size=size, bodies=bodies, model=model, streams=streams)
@@ -224,6 +225,7 @@ class Classic(Stored):
 
     def _state(self) -> State:
         robot = self._robot
+        self._touched = robot.touched()
         return State(
             goal=self._goal,
             bodies=self._bodies(),
@@ -242,7 +244,7 @@ class Classic(Stored):
         w, x, y, z = self._data.xquat[number]
         first = self._model.body_geomadr[number]
         geoms = range(first, first + self._model.body_geomnum[number])
-        fingers = self._robot.touching(geoms)
+        fingers = sum(not others.isdisjoint(geoms) for others in self._touched)
         self._world.hand[list(geoms)] = fingers == 2
         return Body(
             thing=thing,
