@@ -36,7 +36,7 @@ class Body:
     symmetry: float = 0.0  # [rad], the turn about z after which it looks the same; 0: any
     fixed: bool = False  # part of the furniture
     room: float = 0.10  # [m], between its middle and that of a thing put beside it
-    value: float = 0.0  # of a fixture: how far a drawer is open [m], a button is in (0–1), a spot is wiped (0–1)
+    value: float = 0.0  # of a fixture: how far a drawer is open [m]; of a button, a lever, a spot: 0 to 1
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))  # (M, 3) [m], world: where work is left to do
 
     @property

@@ -3,6 +3,7 @@
 from mmil.experts.carry import Insert, Place, Put, Stack
 from mmil.experts.disturbed import Disturbed
 from mmil.experts.drawer import Close, Open
+from mmil.experts.flip import Flip
 from mmil.experts.graded import Graded
 from mmil.experts.lift import Lift
 from mmil.experts.mannered import Mannered
@@ -16,6 +17,7 @@ from mmil.experts.wipe import Wipe
 __all__ = [
     "Close",
     "Disturbed",
+    "Flip",
     "Graded",
     "Insert",
     "Lift",

@@ -9,6 +9,7 @@ import numpy as np
 from mmil.contracts import Actor, Observation, State, UserError
 from mmil.experts.carry import Insert, Place, Put, Stack
 from mmil.experts.drawer import Close, Open
+from mmil.experts.flip import Flip
 from mmil.experts.lift import Lift
 from mmil.experts.press import Press
 from mmil.experts.push import Push
@@ -17,7 +18,7 @@ from mmil.experts.wipe import Wipe
 
 EXPERTS: Mapping[str, type[Actor]] = {
     **{"lift": Lift, "place": Place, "stack": Stack, "put": Put, "push": Push, "touch": Touch},
-    **{"open": Open, "close": Close, "press": Press, "wipe": Wipe, "insert": Insert},
+    **{"open": Open, "close": Close, "press": Press, "flip": Flip, "wipe": Wipe, "insert": Insert},
 }
 
 

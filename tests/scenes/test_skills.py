@@ -72,7 +72,7 @@ def test_every_verb_every_shape_and_two_goals_are_there(firsts):
         for body in state.bodies[:3]:
             assert abs(body.position[2] - body.half_height - state.table_height) < 0.004, f"{body.thing} sank or floats"
     assert set(verbs) == set(EXPERTS) and min(verbs.values()) >= 5, verbs
-    assert set(shapes) == {*SHAPES, "bin", "plate", "button", "spot", "socket", "drawer"}, shapes
+    assert set(shapes) == {*SHAPES, "bin", "plate", "button", "lever", "spot", "socket", "drawer"}, shapes
 
 
 def test_the_drawn_goal_is_one_of_several(scene):
@@ -127,7 +127,7 @@ def test_a_wiped_spot_is_gone_from_the_picture_and_back_at_the_next_reset(scene,
 
 
 def test_the_same_seed_gives_the_same_episode_whatever_was_done_before(scene, firsts):
-    for verb in ("wipe", "open", "press", "insert"):
+    for verb in ("wipe", "open", "press", "flip", "insert"):
         seed = drawn(firsts, verb)[0]
         one = rollout(scene, Skilled(), seed=seed, horizon=40, record=False)
         rollout(scene, Skilled(), seed=seed + 1, horizon=60, record=False)
