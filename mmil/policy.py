@@ -61,9 +61,10 @@ class Policy(nn.Module):
         )
 
     def loss(self, batch: Batch, context: Context | None = None) -> torch.Tensor:
-        """The head's, of a context that is at hand or of the batch's own."""
+        """The head's, of a context that is at hand or of the batch's own; each window counts as much as it weighs."""
         context = context or self.context(batch)
-        return self.head.loss(context.vector, batch.actions, batch.valid)
+        valid = batch.valid if batch.weight is None else batch.valid * batch.weight[:, None]
+        return self.head.loss(context.vector, batch.actions, valid)
 
     @torch.no_grad()
     def sample(self, batch: Batch) -> torch.Tensor:

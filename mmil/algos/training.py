@@ -8,7 +8,6 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,10 +16,11 @@ from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
 
+from mmil.algos.account import Account
 from mmil.algos.algorithm import Algorithm
+from mmil.algos.finite import Finite
 from mmil.algos.metrics import MetricsFile
 from mmil.contracts import Spec, UserError
-from mmil.data.augment import Transform
 from mmil.data.cache import write_features
 from mmil.data.dataset import Dataset
 from mmil.data.module import WindowData
@@ -37,16 +37,8 @@ def train(
     out: Path,
     algo: Callable[[Spec, Stats], Algorithm],
     epochs: int = 20,
-    batch_size: int = 128,
-    stride: int = 1,
-    validation: float = 0.05,
     validate_every: int = 5,
-    resample_sentences: bool = True,
-    others: float = 0.0,
-    qualities: Sequence[str] | None = None,
-    augment: Sequence[Transform] = (),
     cache: bool = False,
-    workers: int = 0,
     seed: int = 0,
     gradient_clip: float = 1.0,
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto",
@@ -55,22 +47,27 @@ def train(
     loggers: Sequence[LoggerName] = ("wandb", "tensorboard"),
     wandb: Literal["offline", "online", "disabled"] = "offline",
     config: Mapping[str, Any] | None = None,
+    **reading: Any,
 ) -> Path:
-    """Train `algo` on the data set `data` and leave a run in `out`; metrics.csv is always written."""
+    """Train `algo` on the data set `data` and leave a run in `out`; metrics.csv is always written.
+
+    reading: what else WindowData is told of how to read it.
+    """
     if RunFolder.finished_with(out, config or {}):
         return out
     seed_everything(seed, workers=True, verbose=False)
     dataset, precision = Dataset.open(data), fitting(precision)
-    told: dict[str, Any] = {"resample_sentences": resample_sentences, "others": others, "qualities": qualities}
-    read: dict[str, Any] = {"batch_size": batch_size, "stride": stride, "workers": workers, "validation": validation}
-    windows = partial(WindowData, path=data, augment=augment, seed=seed, **read, **told)
-    known = windows()
+    known = WindowData(path=data, seed=seed, cache=None, past=1, future=1, **reading)
     module = _module(algo, known, config=config or {}, seed=seed)
     folder = _claimed(out, known, config=config or {})
-    features = _cache(dataset, module, precision, every=1 if module.policy.past > 1 else stride) if cache else None
+    every = 1 if module.policy.past > 1 else known.cut.stride
+    features = _cache(dataset, module, precision, every=every) if cache else None
     _quieten()
+    size = {"past": module.policy.past, "future": module.policy.future}
+    windows = WindowData(path=data, seed=seed, cache=features, **size, **reading)
     trainer = _trainer(
         out,
+        windows,
         validate_every=validate_every,
         logger=[MetricsFile(out / "metrics.csv"), *_loggers(loggers, out, wandb)],
         max_epochs=epochs,
@@ -79,7 +76,7 @@ def train(
         accelerator=accelerator,
         devices=devices,
     )
-    _fit(trainer, module, windows(cache=features, past=module.policy.past, future=module.policy.future), folder)
+    _fit(trainer, module, windows, folder)
     return out
 
 
@@ -93,7 +90,8 @@ def _module(algo: Callable[..., Algorithm], known: WindowData, *, config: Mappin
 def _claimed(out: Path, known: WindowData, *, config: Mapping[str, Any]) -> RunFolder:
     """The folder of the run, which says from the beginning what is learnt from."""
     folder = RunFolder.claim(out, config)
-    folder.describe(known.dataset.spec, known.stats, trained_on(known.dataset))
+    shares = {verb: round(share, 4) for verb, share in known.balance.skill_shares.items()}
+    folder.describe(known.dataset.spec, known.stats, {**trained_on(known.dataset), "shares": shares})
     return folder
 
 
@@ -106,7 +104,10 @@ def _fit(trainer: Trainer, module: Algorithm, windows: WindowData, folder: RunFo
     if trainer.is_global_zero:
         module.swap_average()
         seconds, device = time.monotonic() - begun, str(trainer.strategy.root_device)
-        folder.finish(module.policy, epochs=trainer.max_epochs, seconds=seconds, device=device)
+        about: dict[str, Any] = {"epochs": trainer.max_epochs, "seconds": seconds, "device": device}
+        told = {name: value.item() for name, value in trainer.callback_metrics.items() if name == "val/loss"}
+        waits = [callback.wait for callback in trainer.callbacks if isinstance(callback, Account)]  # type: ignore[attr-defined]
+        folder.finish(module.policy, **about, data_wait=waits[0], val_loss=told.get("val/loss"))
 
 
 def trained_on(dataset: Dataset) -> dict[str, Any]:
@@ -152,7 +153,7 @@ def _cache(dataset: Dataset, module: Algorithm, precision: str, *, every: int) -
     return path
 
 
-def _trainer(out: Path, *, validate_every: int, **settings: Any) -> Trainer:
+def _trainer(out: Path, windows: WindowData, *, validate_every: int, **settings: Any) -> Trainer:
     # the last one, not the best: a best one is chosen by luck, and success does not follow validation loss
     last = ModelCheckpoint(
         dirpath=out / "checkpoints",
@@ -164,7 +165,7 @@ def _trainer(out: Path, *, validate_every: int, **settings: Any) -> Trainer:
     )
     return Trainer(
         **settings,
-        callbacks=[last, TQDMProgressBar(refresh_rate=10)],
+        callbacks=[Finite(out), Account(windows), last, TQDMProgressBar(refresh_rate=10)],
         check_val_every_n_epoch=validate_every,
         log_every_n_steps=10,
         enable_model_summary=False,

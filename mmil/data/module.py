@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 from weakref import WeakSet
@@ -14,8 +14,9 @@ import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from mmil.contracts import Batch, Goal, Spec, UserError
+from mmil.contracts import Batch, Goal, Spec, UserError, require_known
 from mmil.data.augment import Transform, augment
+from mmil.data.balance import Balance
 from mmil.data.cache import open_features
 from mmil.data.dataset import Dataset
 from mmil.data.features import FeatureWindows, Order
@@ -41,7 +42,9 @@ class WindowData(LightningDataModule):
     [expert, sloppy]; None: all.
     resample_sentences: at each reading of a training window, another sentence of its goal, or its own again where that
     refers to its scene.
-    others: the share of training windows told another thing of their scene instead, in which nothing is imitated.
+    others: the share of training windows told another goal of their scene instead, in which nothing is imitated.
+    balance, balance_episodes: 0 reads every training window once an epoch, 1 every skill (every episode of a skill)
+    equally often, see Balance. weights: quality → how much its demonstrations count in imitation; unnamed ones 1.
     resampled: draw shards with replacement, for fewer shards than ranks. augment: for training images, on the device.
     """
 
@@ -50,7 +53,7 @@ class WindowData(LightningDataModule):
         *,
         path: Path,
         cache: Path | None = None,
-        batch_size: int = 64,
+        batch_size: int = 128,
         past: int = 1,
         future: int = 8,
         stride: int = 1,
@@ -62,10 +65,14 @@ class WindowData(LightningDataModule):
         qualities: Sequence[str] | None = None,
         resample_sentences: bool = True,
         others: float = 0.0,
+        balance: float = 0.0,
+        balance_episodes: float = 0.0,
+        weights: Mapping[str, float] | None = None,
         augment: Sequence[Transform] = (),
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self._told_workers = workers is not None
         workers = (0 if cache else 2) if workers is None else workers
         _check(batch_size=(batch_size, 1), workers=(workers, 0), shuffle_buffer=(shuffle_buffer, 0))
         if not 0 <= validation < 1:
@@ -74,17 +81,21 @@ class WindowData(LightningDataModule):
             raise UserError(f"others is {others}; it is a share of windows below 1, and needs resample_sentences")
         if cache and augment:
             raise UserError("cached features cannot be augmented: leave out either cache or augment")
-        self.cut = Cut(past=past, future=future, stride=stride, target=target)
+        self.cut = Cut(past=past, future=future, stride=stride, target=target, weights=dict(weights or {}))
+        self._balance = partial(Balance, skills=balance, episodes=balance_episodes, seed=seed)
+        self._balance(rows=(), windows=())  # refused now if at all
         self.path, self.cache, self.batch_size, self.workers = Path(path), cache, batch_size, workers
         self.shuffle_buffer, self.resampled, self.validation = shuffle_buffer, resampled, validation
         self.qualities = None if qualities is None else tuple(qualities)
         self.resample_sentences, self.others = resample_sentences, others
         self.transforms, self.seed = tuple(augment), seed
         self._loaders: WeakSet[WindowLoader] = WeakSet()
+        self._training: WindowLoader | None = None
         self._epoch = 0  # the next one
 
     def setup(self, stage: str | None = None) -> None:
         """Open the data set; cheap, and again does nothing."""
+        require_known("quality", self.cut.weights, {row.quality for row in self.dataset.rows}, where="to weigh")
         if not self.training_rows:
             raise UserError(f"{self.path}: nothing to train on; {len(self.held_out_rows)} episodes are for validation")
 
@@ -125,11 +136,22 @@ class WindowData(LightningDataModule):
     def held_out_rows(self) -> list[Row]:
         return self._of(self.dataset, training=False)
 
+    @cached_property
+    def balance(self) -> Balance:
+        """How often which training window is read."""
+        return self._balanced(self.training_rows)
+
     def train_dataloader(self) -> WindowLoader:
-        return self._loader(training=True)
+        self._training = self._loader(training=True)
+        return self._training
 
     def val_dataloader(self) -> WindowLoader | list[Any]:
         return self._loader(training=False) if self.held_out_rows else []
+
+    @property
+    def waited(self) -> float:
+        """[s] that training has waited for batches of the last training loader."""
+        return self._training.waited if self._training else 0.0
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augment the images of a training batch, where the training runs."""
@@ -157,6 +179,9 @@ class WindowData(LightningDataModule):
         every = dataset.rows if self.qualities is None else dataset.rows_of(self.qualities)
         rows = [row for row in every if row.split == "train" or not training]
         return [row for row in rows if held_out(row.key, share=self.validation) != training]
+
+    def _balanced(self, rows: Sequence[Row]) -> Balance:
+        return self._balance(rows=rows, windows=[len(self.cut.times(row.steps)) for row in rows])
 
     def _loader(self, *, training: bool) -> WindowLoader:
         rows = self._of(self.features or self.dataset, training=training)
@@ -186,6 +211,7 @@ class WindowData(LightningDataModule):
             shuffle_buffer=self.shuffle_buffer if training else 0,
             resampled=self.resampled and training,
             rephrase=rephrase,
+            balance=self._balanced(rows) if training else None,
             seed=self.seed,
             rank=self._rank(),
             ranks=self._ranks(),
@@ -210,6 +236,7 @@ class WindowData(LightningDataModule):
             batch_size=self.batch_size,
             clock=clock,
             shuffled=training,
+            balance=self._balanced(rows) if training else None,
             seed=self.seed,
             rank=self._rank(),
             ranks=self._ranks(),
@@ -233,7 +260,7 @@ class WindowData(LightningDataModule):
                 f"{shards} shards cannot be shared by {ranks} ranks: make it with fewer episodes_per_shard, "
                 "use fewer ranks, or set resampled: true"
             )
-        if training and shards // ranks < self.workers:
+        if training and self._told_workers and shards // ranks < self.workers:
             warnings.warn(f"{self.path} has shards for {shards // ranks} of {self.workers} workers", stacklevel=4)
         return min(self.workers, max(1, shards // ranks))
 

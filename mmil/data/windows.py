@@ -7,8 +7,8 @@ t … t+H-1 (the last one repeated past the end, where `valid` is false). Pure f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from mmil.data.sample import decode_arrays, frame_name, per_frame
 from mmil.data.sentences import Rephrase, Told
 from mmil.data.shards import Row
 
+if TYPE_CHECKING:
+    import torch
+
 Target = Literal["labels", "actions"]
 
 
@@ -26,7 +29,7 @@ class Cut:
     """How windows are cut: K past, H future, every stride-th t, learning from labels or from executed actions.
 
     stray: labels after an executed action that differs by more from its own label are not valid, for they answer a
-    push that no policy could foresee at t.
+    push that no policy could foresee at t. weights: quality of a demonstration → how much it counts, 1 if unnamed.
     """
 
     past: int = 1
@@ -34,12 +37,19 @@ class Cut:
     stride: int = 1
     target: Target = "labels"
     stray: float = 0.5
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("past", "future", "stride"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
         require_known("target", [self.target], get_args(Target))
+        if wrong := [f"{name}: {weight}" for name, weight in self.weights.items() if not 0 <= weight < float("inf")]:
+            raise UserError(f"weights has {wrong[0]}; a weight is 0 or more")
+
+    def weight(self, quality: str) -> float | None:
+        """None where all count alike."""
+        return float(self.weights.get(quality, 1.0)) if self.weights else None
 
     def strayed(self, actions: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """bool (…): where what was executed (…, A) is far from the label, if labels are what is learnt."""
@@ -64,6 +74,8 @@ class Window:
     privileged: Mapping[str, np.ndarray]  # name → float32 (K, …)
     actions: np.ndarray  # float32 (H, A)
     valid: np.ndarray  # bool (H,)
+    weight: float | None = None
+    again: int = 0  # readings of it before this one
 
 
 def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[Window]:
@@ -88,6 +100,7 @@ def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[W
             privileged={name: told[f"privileged/{name}"][t : t + cut.past] for name in spec.privileged},
             actions=actions[t : t + cut.future],
             valid=(np.arange(t, t + cut.future) < steps) & unpushed(strayed[t : t + cut.future]),
+            weight=cut.weight(row.quality),
         )
 
 
@@ -140,11 +153,21 @@ def collate(windows: Sequence[Window], *, spec: Spec, rephrase: Rephrase | None 
         privileged={
             name: torch.from_numpy(np.stack([w.privileged[name] for w in windows])) for name in spec.privileged
         },
+        weight=stacked([window.weight for window in windows]),
         asked=torch.tensor([one.place(window.things) for window, one in zip(windows, told, strict=True)]),
+        target=torch.tensor([one.target_place(window.things) for window, one in zip(windows, told, strict=True)]),
     )
+
+
+def stacked(weights: Sequence[float | None]) -> torch.Tensor | None:
+    """float32 (B,), or None where nothing is weighed."""
+    import torch
+
+    return None if None in weights else torch.tensor(weights)
 
 
 def _told(window: Window, rephrase: Rephrase | None, epoch: int) -> Told:
     if rephrase is None:
-        return Told(window.instruction, window.goal.object)
-    return rephrase(window.goal, window.instruction, things=window.things, key=window.key, t=window.t, epoch=epoch)
+        return Told(window.instruction, window.goal)
+    which = {"key": window.key, "t": window.t, "again": window.again}
+    return rephrase(window.goal, window.instruction, things=window.things, epoch=epoch, **which)
