@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
@@ -11,6 +11,7 @@ from mmil.contracts import Batch, Spec
 from mmil.data.stats import Stats
 from mmil.encoders import SignalTokens, TextTokens, TimmVision, WrenchTokens
 from mmil.encoders.fusion import Context, FilmFusion, Sizes
+from mmil.encoders.hiding import Hiding
 from mmil.heads import Head
 from mmil.normalizer import Normalizer
 
@@ -19,7 +20,8 @@ class Policy(nn.Module):
     """A network that takes a Batch in physical units; shapes come from `spec`, units from `stats`.
 
     Each part is given as a constructor that lacks only what the data decides. past, future: K and H. wrench: None for
-    data that have none.
+    data that have none. hide: the share of training samples from which `cameras` (each by itself, never all), `signals`
+    or `wrench` are hidden.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Policy(nn.Module):
         head: Callable[[int, tuple[int, int]], Head],
         past: int = 1,
         future: int = 8,
+        hide: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self.spec, self.past, self.future = spec, past, future
@@ -42,21 +45,24 @@ class Policy(nn.Module):
         self.vision, self.language, self.signals = vision(spec), language(spec), signals(spec)
         self.wrench = wrench(spec) if wrench else None
         queries, width = self.language.queries.shape
-        others = 1 + (wrench is not None)
+        others = ["signals", *(["wrench"] if wrench else [])]
+        self.hiding = Hiding(hide or {}, cameras=spec.cameras, others=others, width=width)
         self.aspects = {camera: shape[1] / shape[0] for camera, shape in spec.cameras.items()}
         self.fusion = fusion(
-            Sizes(self.vision.grids, token=width, sentence=queries, others=others, past=past, aspects=self.aspects)
+            Sizes(self.vision.grids, token=width, sentence=queries, others=len(others), past=past, aspects=self.aspects)
         )
         self.head = head(self.fusion.width, (future, len(spec.action)))
 
     def context(self, batch: Batch) -> Context:
         """All the head gets to know of a batch."""
         signals = self.normalizer(batch.signals)
+        others = {"signals": self.signals(signals)}
+        if self.wrench:
+            others["wrench"] = self.wrench(signals)
         return self.fusion(
-            self.vision(batch.images),
+            self.hiding.seen(self.vision(batch.images)),
             self.language(batch.instruction),
-            self.signals(signals),
-            *([self.wrench(signals)] if self.wrench else []),
+            *(self.hiding.told(name, tokens) for name, tokens in others.items()),
             signals=batch.signals,
         )
 

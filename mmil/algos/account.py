@@ -41,5 +41,7 @@ class Account(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self.worked += time.perf_counter() - self._begun
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         waited, worked = self.waited - self._before[0], self.worked - self._before[1]
         pl_module.log("train/data_wait", waited / max(1e-9, waited + worked))

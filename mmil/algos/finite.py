@@ -49,7 +49,8 @@ class Finite(Callback):
         kept = f"{checkpoint} is as it was" if checkpoint.is_file() else "there was no checkpoint yet"
         return (
             f"step {trainer.global_step} (epoch {trainer.current_epoch}): the gradient holds a NaN or an infinity, "
-            f"the loss is {self._loss.item():g}; stopped, {kept}, the batch is in {path}; a smaller learning_rate may help"
+            f"the loss is {self._loss.item():g}; stopped, {kept}, the batch is in {path}; "
+            "a smaller learning_rate may help"
         )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmil.contracts import UserError
+from mmil.contracts import Goal, Thing, UserError
 from mmil.data.members import read_samples
 from mmil.data.sentences import Rephrase, number, read_sentences
 from mmil.data.windows import Cut, collate, cut_windows, decode_image
@@ -94,3 +94,16 @@ def test_some_windows_are_told_another_thing_and_say_so(counting):
     of_another_goal = {said for goal, all_of_it in sentences.items() if goal != row.goal for said in all_of_it}
     assert all(one.sentence in of_another_goal for one in others)
     assert [one.place(row.things) for one in others[:3]] == [1, 1, 1] and others[0].place(()) == -1
+
+
+def test_another_goal_of_the_scene_has_another_object_or_another_target():
+    red, blue, plate, bin_ = Thing("cube", "red"), Thing("cube", "blue"), Thing("plate"), Thing("bin")
+    own = Goal("place", red, target=bin_, relation="in")
+    allowed = [Goal("place", red, target=plate, relation="on"), Goal("lift", blue), Goal("place", blue, target=bin_)]
+    barred = [Goal("lift", red), own, own.done("slowly"), Goal("place", blue, target=Thing("basket"))]
+    draw = Rephrase(sentences={goal: (str(goal),) for goal in [*allowed, *barred]}, others=0.9)
+    things = (red, blue, plate, bin_)
+    told = [draw(own, str(own), things=things, key="one", t=t, epoch=0) for t in range(200)]
+    assert {one.goal for one in told if not one.own} == set(allowed)
+    places = {(one.goal.verb, one.place(things), one.target_place(things)) for one in told}
+    assert places == {("place", 0, 3), ("place", 0, 2), ("lift", 1, -1), ("place", 1, 3)}
