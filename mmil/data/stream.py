@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import webdataset as wds
-from torch.utils.data import get_worker_info
+from torch.utils.data import DataLoader, get_worker_info
 
 from mmil.contracts import Batch, Spec
 from mmil.data.balance import Balance
@@ -50,6 +50,7 @@ class Stream:
     spec: Spec
     cut: Cut
     batch_size: int
+    maps: Sequence[str] = ()  # of the depth maps, those that are read
     shuffle_buffer: int = 0  # windows; 0: the order of the shards
     resampled: bool = False  # every worker draws shards with replacement
     rephrase: Rephrase | None = None
@@ -59,6 +60,15 @@ class Stream:
     ranks: int = 1
     clock: Clock = field(default_factory=Clock)
     ring: Ring | None = None
+
+    def loader(self, workers: int) -> DataLoader:
+        return DataLoader(
+            self.pipeline(),
+            batch_size=None,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            generator=torch.Generator(),  # not the network's: a reader ahead of it would draw at any time
+        )
 
     def pipeline(self) -> wds.DataPipeline:
         """Batches of one lap; a worker's last one may be smaller than the others."""
@@ -89,7 +99,7 @@ class Stream:
         readings = self._readings()
         for rows in shards:
             for row, sample in read_samples(self.folder, [row for row in rows if readings[row.key].any()]):
-                windows = cut_windows(row, sample, cut=self.cut, spec=self.spec)
+                windows = cut_windows(row, sample, cut=self.cut, spec=self.spec, maps=self.maps)
                 for window, count in zip(windows, readings[row.key].tolist(), strict=True):
                     yield from (replace(window, again=again) if again else window for again in range(count))
 

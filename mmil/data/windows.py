@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from mmil.contracts import Batch, Goal, Spec, Thing, UserError, require_known
+from mmil.contracts import Batch, Goal, Spec, Thing, UserError, metres, require_known
+from mmil.data.maps import decode_map, map_file
 from mmil.data.members import Sample
 from mmil.data.sample import decode_arrays, frame_name, per_frame
 from mmil.data.sentences import Rephrase, Told
@@ -76,9 +77,10 @@ class Window:
     valid: np.ndarray  # bool (H,)
     weight: float | None = None
     again: int = 0  # readings of it before this one
+    maps: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)  # <camera>.depth → K encoded maps
 
 
-def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[Window]:
+def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec, maps: Sequence[str] = ()) -> Iterator[Window]:
     """The windows of an encoded episode, in order of t."""
     steps = row.steps
     arrays = decode_arrays(sample["npz"], ["actions", "labels", *per_frame(spec)])
@@ -87,6 +89,7 @@ def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[W
     strayed = np.concatenate([strayed, np.zeros(cut.future - 1, bool)])
     told = {name: _from_the_start(arrays[name], cut.past) for name in per_frame(spec)}
     frames = {camera: [_frame(row, sample, frame_name(camera, t)) for t in range(steps)] for camera in spec.cameras}
+    measured = {name: [_frame(row, sample, map_file(name, t)) for t in range(steps)] for name in maps}
     for t in cut.times(steps):
         past = range(t - cut.past + 1, t + 1)
         yield Window(
@@ -96,6 +99,7 @@ def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[W
             instruction=row.instruction,
             things=row.things,
             frames={camera: tuple(images[max(0, i)] for i in past) for camera, images in frames.items()},
+            maps={name: tuple(found[max(0, i)] for i in past) for name, found in measured.items()},
             signals={name: told[f"signals/{name}"][t : t + cut.past] for name in spec.signals},
             privileged={name: told[f"privileged/{name}"][t : t + cut.past] for name in spec.privileged},
             actions=actions[t : t + cut.future],
@@ -153,10 +157,19 @@ def collate(windows: Sequence[Window], *, spec: Spec, rephrase: Rephrase | None 
         privileged={
             name: torch.from_numpy(np.stack([w.privileged[name] for w in windows])) for name in spec.privileged
         },
+        maps={name: _metres(windows, name, spec) for name in windows[0].maps},
         weight=stacked([window.weight for window in windows]),
         asked=torch.tensor([one.place(window.things) for window, one in zip(windows, told, strict=True)]),
         target=torch.tensor([one.target_place(window.things) for window, one in zip(windows, told, strict=True)]),
     )
+
+
+def _metres(windows: Sequence[Window], name: str, spec: Spec) -> torch.Tensor:
+    """float32 (B, K, 1, h, w) of a depth map."""
+    import torch
+
+    shown = [[decode_map(data, name, spec.maps[name]) for data in window.maps[name]] for window in windows]
+    return torch.from_numpy(metres(np.array(shown)))[:, :, None]
 
 
 def stacked(weights: Sequence[float | None]) -> torch.Tensor | None:
