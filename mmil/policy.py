@@ -9,7 +9,7 @@ from torch import nn
 
 from mmil.contracts import Batch, Spec
 from mmil.data.stats import Stats
-from mmil.encoders import SignalTokens, TextTokens, TimmVision, WrenchTokens
+from mmil.encoders import DepthTokens, SignalTokens, TextTokens, TimmVision, WrenchTokens
 from mmil.encoders.fusion import Context, FilmFusion, Sizes
 from mmil.encoders.hiding import Hiding
 from mmil.heads import Head
@@ -20,8 +20,8 @@ class Policy(nn.Module):
     """A network that takes a Batch in physical units; shapes come from `spec`, units from `stats`.
 
     Each part is given as a constructor that lacks only what the data decides. past, future: K and H. wrench: None for
-    data that have none. hide: the share of training samples from which `cameras` (each by itself, never all), `signals`
-    or `wrench` are hidden.
+    data that have none; so depth, which needs the data's `maps: [depth]` too. hide: the share of training samples from
+    which `cameras` (each by itself, never all), `signals`, `wrench` or `depth` are hidden.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class Policy(nn.Module):
         wrench: Callable[[Spec], WrenchTokens] | None,
         fusion: Callable[[Sizes], FilmFusion],
         head: Callable[[int, tuple[int, int]], Head],
+        depth: Callable[[Spec], DepthTokens] | None = None,
         past: int = 1,
         future: int = 8,
         hide: Mapping[str, float] | None = None,
@@ -45,7 +46,8 @@ class Policy(nn.Module):
         self.vision, self.language, self.signals = vision(spec), language(spec), signals(spec)
         self.wrench = wrench(spec) if wrench else None
         queries, width = self.language.queries.shape
-        others = ["signals", *(["wrench"] if wrench else [])]
+        self.depth = depth(spec) if depth else None
+        others = ["signals", *(["wrench"] if wrench else []), *(["depth"] if depth else [])]
         self.hiding = Hiding(hide or {}, cameras=spec.cameras, others=others, width=width)
         self.aspects = {camera: shape[1] / shape[0] for camera, shape in spec.cameras.items()}
         self.fusion = fusion(
@@ -59,6 +61,8 @@ class Policy(nn.Module):
         others = {"signals": self.signals(signals)}
         if self.wrench:
             others["wrench"] = self.wrench(signals)
+        if self.depth:
+            others["depth"] = self.depth(batch.maps)
         return self.fusion(
             self.hiding.seen(self.vision(batch.images)),
             self.language(batch.instruction),

@@ -7,6 +7,7 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
+from mmil.data.loader import WindowLoader
 from mmil.data.module import WindowData
 
 
@@ -35,7 +36,8 @@ class Account(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self._begun = time.perf_counter()
-        self.waited = self.windows.waited
+        assert isinstance(trainer.train_dataloader, WindowLoader), "it is WindowData's"
+        self.waited = trainer.train_dataloader.waited
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
@@ -20,12 +21,14 @@ from mmil.algos.account import Account
 from mmil.algos.algorithm import Algorithm
 from mmil.algos.finite import Finite
 from mmil.algos.metrics import MetricsFile
-from mmil.contracts import Spec, UserError
+from mmil.contracts import Spec, UserError, metres
 from mmil.data.cache import write_features
 from mmil.data.dataset import Dataset
 from mmil.data.module import WindowData
+from mmil.data.sentences import number
 from mmil.data.shards import file_sha256
 from mmil.data.stats import Stats
+from mmil.encoders.depth import GRID, on_grid
 from mmil.run import RunFolder
 
 LoggerName = Literal["wandb", "tensorboard"]
@@ -56,12 +59,12 @@ def train(
     if RunFolder.finished_with(out, config or {}):
         return out
     seed_everything(seed, workers=True, verbose=False)
-    dataset, precision = Dataset.open(data), fitting(precision)
+    precision = fitting(precision)
     known = WindowData(path=data, seed=seed, cache=None, past=1, future=1, **reading)
-    module = _module(algo, known, config=config or {}, seed=seed)
+    module = _module(algo, known, config=config or {}, seed=seed, cache=cache)
     folder = _claimed(out, known, config=config or {})
     every = 1 if module.policy.past > 1 else known.cut.stride
-    features = _cache(dataset, module, precision, every=every) if cache else None
+    features = _cache(known, module, precision, every=every) if cache else None
     _quieten()
     size = {"past": module.policy.past, "future": module.policy.future}
     windows = WindowData(path=data, seed=seed, cache=features, **size, **reading)
@@ -80,9 +83,18 @@ def train(
     return out
 
 
-def _module(algo: Callable[..., Algorithm], known: WindowData, *, config: Mapping[str, Any], seed: int) -> Algorithm:
+def _module(
+    algo: Callable[..., Algorithm], known: WindowData, *, config: Mapping[str, Any], seed: int, cache: bool
+) -> Algorithm:
     """The algorithm for this data, which knows the sentences there are and what to write into checkpoints."""
+    known.setup()
+    if known.views.count > 1 and not cache:
+        raise UserError(
+            f"views is {known.views.count}; without cache: true, images are augmented at each reading anyway"
+        )
     module = algo(known.dataset.spec, known.stats, sentences=known.sentences, bound=known.bound)
+    if module.policy.depth and not known.maps:
+        raise UserError("the policy has a depth encoder, but no depth is read: set maps: [depth]")
     module.resolved, module.seed = dict(config), seed
     return module
 
@@ -134,22 +146,30 @@ def fitting(precision: str) -> Any:
     return "bf16-mixed" if any(getattr(torch.cpu, ask, bool)() for ask in asks) else "32-true"
 
 
-def _cache(dataset: Dataset, module: Algorithm, precision: str, *, every: int) -> Path:
+def _cache(known: WindowData, module: Algorithm, precision: str, *, every: int) -> Path:
     """The features of the frozen vision encoder, beside the data set, under the encoder's hash and its precision."""
     vision = module.policy.vision
     if not vision.frozen:
         raise UserError("cache: true needs a frozen vision encoder; set frozen: true, or cache: false to fine-tune it")
     half = precision.startswith("bf16")
     fingerprint = {**vision.fingerprint(), "precision": "bf16" if half else "fp32"}
-    name = "-".join([fingerprint["sha256"][:12], *map(str, vision.stages), fingerprint["precision"], f"every{every}"])
-    path = dataset.path.with_name(f"{dataset.path.name}.features-{name}")
+    parts = [fingerprint["sha256"][:12], *map(str, vision.stages), fingerprint["precision"], f"every{every}"]
+    if known.maps:
+        fingerprint["depth"] = GRID
+        parts.append("depth")
+    if known.views.count > 1:
+        parts.append(f"views{known.views.count}-{number(json.dumps(known.views.about)):016x}")
+    path = known.path.with_name(f"{known.path.name}.features-{'-'.join(parts)}")
 
-    def encode(camera: str, frames: Any) -> list[Any]:
+    def encode(name: str, frames: Any) -> list[Any]:
+        if name not in vision.cameras:
+            return [on_grid(torch.from_numpy(metres(frames))[:, None]).half().numpy()]
         images = torch.from_numpy(frames).permute(0, 3, 1, 2)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=half):  # a third of the time
             return [stage.contiguous().numpy() for stage in vision.encode(images)]
 
-    write_features(dataset.path, path, encode, fingerprint=fingerprint, every=every)
+    kept: dict[str, Any] = {"every": every, "views": known.views, "maps": known.maps}
+    write_features(known.path, path, encode, fingerprint=fingerprint, **kept)
     return path
 
 

@@ -96,7 +96,6 @@ class WindowData(LightningDataModule):
         self.streams, self.seed = tuple(maps), seed
         self.views = Views(count=views, transforms=tuple(augment), seed=seed)
         self._loaders: WeakSet[WindowLoader] = WeakSet()
-        self._training: WindowLoader | None = None
         self._epoch = 0  # the next one
 
     def setup(self, stage: str | None = None) -> None:
@@ -157,16 +156,10 @@ class WindowData(LightningDataModule):
         return names
 
     def train_dataloader(self) -> WindowLoader:
-        self._training = self._loader(training=True)
-        return self._training
+        return self._loader(training=True)
 
     def val_dataloader(self) -> WindowLoader | list[Any]:
         return self._loader(training=False) if self.held_out_rows else []
-
-    @property
-    def waited(self) -> float:
-        """[s] that training has waited for batches of the last training loader."""
-        return self._training.waited if self._training else 0.0
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augment the images of a training batch, where the training runs."""
