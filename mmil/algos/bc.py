@@ -78,7 +78,7 @@ class BC(Algorithm):
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
         context = self.policy.context(batch)
         loss = self.policy.loss(batch, context)
-        self._log("loss", loss, batch, prog_bar=True)
+        self._log("loss", loss, batch, shown=True)
         for name, (weight, lesson) in self._lessons(context, batch).items():
             self._log(name, lesson, batch)
             loss = loss + weight * lesson
@@ -104,8 +104,9 @@ class BC(Algorithm):
     def _looking(self, context: Context, batch: Batch) -> torch.Tensor:
         return looking_loss(context.looks, batch, grids=self.policy.vision.grids, aspects=self.policy.aspects)
 
-    def _log(self, name: str, loss: torch.Tensor, batch: Batch, **shown: bool) -> None:
-        self.log(f"train/{name}", loss, on_step=True, on_epoch=False, batch_size=len(batch.instruction), **shown)
+    def _log(self, name: str, loss: torch.Tensor, batch: Batch, *, shown: bool = False) -> None:
+        size = len(batch.instruction)
+        self.log(f"train/{name}", loss, on_step=True, on_epoch=False, batch_size=size, prog_bar=shown)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         pretrained = [

@@ -61,12 +61,13 @@ def train(
     seed_everything(seed, workers=True, verbose=False)
     precision = fitting(precision)
     known = WindowData(path=data, seed=seed, cache=None, past=1, future=1, **reading)
-    module = _module(algo, known, config=config or {}, seed=seed, cache=cache)
+    module = _module(algo, known, config=config or {}, seed=seed)
+    _require_agreement(known, module, cache=cache)
     folder = _claimed(out, known, config=config or {})
     every = 1 if module.policy.past > 1 else known.cut.stride
     features = _cache(known, module, precision, every=every) if cache else None
     _quieten()
-    size = {"past": module.policy.past, "future": module.policy.future}
+    size: dict[str, Any] = {"past": module.policy.past, "future": module.policy.future}
     windows = WindowData(path=data, seed=seed, cache=features, **size, **reading)
     trainer = _trainer(
         out,
@@ -83,20 +84,23 @@ def train(
     return out
 
 
-def _module(
-    algo: Callable[..., Algorithm], known: WindowData, *, config: Mapping[str, Any], seed: int, cache: bool
-) -> Algorithm:
+def _module(algo: Callable[..., Algorithm], known: WindowData, *, config: Mapping[str, Any], seed: int) -> Algorithm:
     """The algorithm for this data, which knows the sentences there are and what to write into checkpoints."""
     known.setup()
-    if known.views.count > 1 and not cache:
-        raise UserError(
-            f"views is {known.views.count}; without cache: true, images are augmented at each reading anyway"
-        )
     module = algo(known.dataset.spec, known.stats, sentences=known.sentences, bound=known.bound)
-    if module.policy.depth and not known.maps:
-        raise UserError("the policy has a depth encoder, but no depth is read: set maps: [depth]")
     module.resolved, module.seed = dict(config), seed
     return module
+
+
+def _require_agreement(known: WindowData, module: Algorithm, *, cache: bool) -> None:
+    """Refuse options that are each possible and together are not, before anything is begun."""
+    views = known.views
+    if module.policy.depth and not known.maps:
+        raise UserError("the policy has a depth encoder, but no depth is read: set maps: [depth]")
+    if views.count > 1 and not cache:
+        raise UserError(f"views is {views.count}, but only cached features have views: images are augmented anyway")
+    if cache and views.transforms and views.count == 1:
+        raise UserError("cached features cannot be augmented at each reading: leave out cache or augment, or set views")
 
 
 def _claimed(out: Path, known: WindowData, *, config: Mapping[str, Any]) -> RunFolder:

@@ -73,10 +73,10 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
 
     def __getitems__(self, numbers: Sequence[int]) -> Batch:
         """The batch of these windows, in this order; numbers past the last begin again, see Balance.numbers."""
-        again, numbers = np.divmod(np.asarray(numbers), len(self))
-        episodes = np.searchsorted(self._ends, numbers, side="right")
+        again, windows = np.divmod(np.asarray(numbers), len(self))
+        episodes = np.searchsorted(self._ends, windows, side="right")
         starts = np.concatenate([[0], self._ends])[episodes]
-        times = (numbers - starts) * self._cut.stride
+        times = (windows - starts) * self._cut.stride
         where = [(self._rows[e], t) for e, t in zip(episodes.tolist(), times.tolist(), strict=True)]
         at_rows, at_maps = (self._places[episodes] + self._view_offsets(where, again.tolist())).T.tolist()
         ahead, past = self._cut.future - 1, self._cut.past  # rows hold the actions to come as well

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -182,5 +183,5 @@ def stacked(weights: Sequence[float | None]) -> torch.Tensor | None:
 def _told(window: Window, rephrase: Rephrase | None, epoch: int) -> Told:
     if rephrase is None:
         return Told(window.instruction, window.goal)
-    which = {"key": window.key, "t": window.t, "again": window.again}
-    return rephrase(window.goal, window.instruction, things=window.things, epoch=epoch, **which)
+    told = partial(rephrase, window.goal, window.instruction, things=window.things, key=window.key, t=window.t)
+    return told(epoch=epoch, again=window.again)

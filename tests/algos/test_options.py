@@ -27,6 +27,7 @@ LESSONS = {"warmup": 2, "schedule": "linear", "matching": 0.1, "policy": POLICY}
 CONFIG = {
     "algo": {"class_path": "mmil.algos.BC", "init_args": LESSONS},
     "batch_size": 8,
+    "stride": 3,
     "epochs": 1,
     "others": 0.3,
     "balance": 1.0,
@@ -43,7 +44,7 @@ CONFIG = {
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("plane") / "data"
-    build(out, episodes=6, scene=partial(Plane, streams=["depth"]))
+    build(out, episodes=4, scene=partial(Plane, streams=["depth"]))
     return out
 
 
@@ -71,7 +72,7 @@ def test_all_of_it_at_once(data, tmp_path, options):
     ("change", "message"),
     [
         ({"maps": []}, r"the policy has a depth encoder, but no depth is read: set maps: \[depth\]"),
-        ({"views": 2}, "views is 2; without cache: true"),
+        ({"views": 2}, "views is 2, but only cached features have views"),
         ({"cache": True}, "cached features cannot be augmented"),
         ({"balance": 3}, "balance is 3"),
         ({"weights": {"slopy": 1.0}}, "no quality 'slopy' to weigh; there are expert"),

@@ -115,5 +115,5 @@ def test_a_rectangle_is_erased_from_some_samples_and_from_all_their_frames():
     "wrong", [partial(Crop, least=0), partial(Erase, share=2), partial(Erase, least=0.5, most=0.1)]
 )
 def test_impossible_parts_are_refused(wrong):
-    with pytest.raises(UserError, match="between 0 and 1|above 0"):
+    with pytest.raises(UserError, match=r"between 0 and 1|above 0"):
         wrong()

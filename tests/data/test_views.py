@@ -114,5 +114,5 @@ def test_depth_that_is_not_there_is_refused(counting, several, plane, tmp_path):
     with pytest.raises(UserError, match="has no depth; its maps: none"):
         windows(counting.path, None, maps=["depth"]).setup()
     write_features(plane.path, tmp_path, coarse, fingerprint={})
-    with pytest.raises(UserError, match="no map 'side.depth', 'top.depth' in"):
+    with pytest.raises(UserError, match=r"no map 'side\.depth', 'top\.depth' in"):
         windows(plane.path, tmp_path, maps=["depth"]).train_dataloader()
