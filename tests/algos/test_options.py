@@ -1,4 +1,4 @@
-"""Every option of robust training at once, through `mmil train`: from images and from a cache, into a run that loads."""
+"""Every option of robust training at once, through `mmil train`: from images and from a cache, to a run that loads."""
 
 from functools import partial
 from pathlib import Path
