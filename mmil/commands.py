@@ -83,10 +83,13 @@ def train(arguments: Sequence[str]) -> int:
     """`mmil train`."""
     from mmil.algos.training import train as run
     from mmil.config import parse
+    from mmil.run import RunFolder
 
     parsed = parse(run, arguments, verb="train", skip=("config",))
-    out = run(**parsed.options, config=parsed.resolved)
-    say(f"next: mmil evaluate {out} --suite all")
+    folder = RunFolder.open(run(**parsed.options, config=parsed.resolved))
+    for line in folder.lines():
+        say(line)
+    say(f"next: mmil evaluate {folder.path} --suite all")
     return 0
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
 
 from mmil.contracts import Batch, Spec
 from mmil.data.stats import Stats
-from mmil.encoders import SignalTokens, TextTokens, TimmVision, WrenchTokens
+from mmil.encoders import DepthTokens, SignalTokens, TextTokens, TimmVision, WrenchTokens
 from mmil.encoders.fusion import Context, FilmFusion, Sizes
+from mmil.encoders.hiding import Hiding
 from mmil.heads import Head
 from mmil.normalizer import Normalizer
 
@@ -19,7 +20,8 @@ class Policy(nn.Module):
     """A network that takes a Batch in physical units; shapes come from `spec`, units from `stats`.
 
     Each part is given as a constructor that lacks only what the data decides. past, future: K and H. wrench: None for
-    data that have none.
+    data that have none; so depth, which needs the data's `maps: [depth]` too. hide: the share of training samples from
+    which `cameras` (each by itself, never all), `signals`, `wrench` or `depth` are hidden.
     """
 
     def __init__(
@@ -33,8 +35,10 @@ class Policy(nn.Module):
         wrench: Callable[[Spec], WrenchTokens] | None,
         fusion: Callable[[Sizes], FilmFusion],
         head: Callable[[int, tuple[int, int]], Head],
+        depth: Callable[[Spec], DepthTokens] | None = None,
         past: int = 1,
         future: int = 8,
+        hide: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self.spec, self.past, self.future = spec, past, future
@@ -42,28 +46,35 @@ class Policy(nn.Module):
         self.vision, self.language, self.signals = vision(spec), language(spec), signals(spec)
         self.wrench = wrench(spec) if wrench else None
         queries, width = self.language.queries.shape
-        others = 1 + (wrench is not None)
+        self.depth = depth(spec) if depth else None
+        others = ["signals", *(["wrench"] if wrench else []), *(["depth"] if depth else [])]
+        self.hiding = Hiding(hide or {}, cameras=spec.cameras, others=others, width=width)
         self.aspects = {camera: shape[1] / shape[0] for camera, shape in spec.cameras.items()}
         self.fusion = fusion(
-            Sizes(self.vision.grids, token=width, sentence=queries, others=others, past=past, aspects=self.aspects)
+            Sizes(self.vision.grids, token=width, sentence=queries, others=len(others), past=past, aspects=self.aspects)
         )
         self.head = head(self.fusion.width, (future, len(spec.action)))
 
     def context(self, batch: Batch) -> Context:
         """All the head gets to know of a batch."""
         signals = self.normalizer(batch.signals)
+        others = {"signals": self.signals(signals)}
+        if self.wrench:
+            others["wrench"] = self.wrench(signals)
+        if self.depth:
+            others["depth"] = self.depth(batch.maps)
         return self.fusion(
-            self.vision(batch.images),
+            self.hiding.seen(self.vision(batch.images)),
             self.language(batch.instruction),
-            self.signals(signals),
-            *([self.wrench(signals)] if self.wrench else []),
+            *(self.hiding.told(name, tokens) for name, tokens in others.items()),
             signals=batch.signals,
         )
 
     def loss(self, batch: Batch, context: Context | None = None) -> torch.Tensor:
-        """The head's, of a context that is at hand or of the batch's own."""
+        """The head's, of a context that is at hand or of the batch's own; each window counts as much as it weighs."""
         context = context or self.context(batch)
-        return self.head.loss(context.vector, batch.actions, batch.valid)
+        valid = batch.valid if batch.weight is None else batch.valid * batch.weight[:, None]
+        return self.head.loss(context.vector, batch.actions, valid)
 
     @torch.no_grad()
     def sample(self, batch: Batch) -> torch.Tensor:

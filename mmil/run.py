@@ -91,6 +91,18 @@ class RunFolder:
         path = self.path / "checkpoints" / "last.ckpt"
         return path if path.is_file() else None
 
+    def lines(self) -> list[str]:
+        """What there is to say of a finished run."""
+        told, shares = self._json(TRAIN), self.data.get("shares") or {}
+        found = [f"{self.path}: {told['epochs']} epochs in {told['seconds'] / 60:.1f} min on {told['device']}"]
+        if told.get("val_loss") is not None:
+            found[0] += f"; loss on held-out episodes {told['val_loss']:.4g} (choose by success, not by it)"
+        if told.get("data_wait") is not None:
+            found.append(f"steps waited for data {told['data_wait']:.0%} of their time")
+        if len(shares) > 1:
+            found.append("read: " + ", ".join(f"{verb} {share:.0%}" for verb, share in shares.items()))
+        return found
+
     def describe(self, spec: Spec, stats: Stats, data: Mapping[str, Any]) -> None:
         """Write what the run is trained on, before it begins."""
         for name, value in ((SPEC, spec.to_json()), (STATS, stats.to_json()), (DATA, data)):

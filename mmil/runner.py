@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 
 import numpy as np
 import torch
 
-from mmil.contracts import Actor, Batch, Observation, State, UserError
+from mmil.contracts import Actor, Batch, Observation, State, UserError, metres
 from mmil.policy import Policy
 
 
@@ -18,6 +19,7 @@ class Runner(Actor):
         if not 1 <= execute <= policy.future:
             raise UserError(f"cannot execute {execute} actions of a chunk of {policy.future}")
         self.policy, self.execute = policy.eval(), execute
+        self._maps = policy.depth.names if policy.depth else ()
         self._history: deque[Observation] = deque(maxlen=policy.past)
         self._plan: deque[np.ndarray] = deque()
 
@@ -29,7 +31,7 @@ class Runner(Actor):
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
         if self.policy.past > 1 or not self._plan:
             # what is looked at is rendered: with K = 1 only where a new plan is made
-            self._history.append(materialised(observation))
+            self._history.append(materialised(observation, maps=self._maps))
         if not self._plan:
             chunk = self.policy.sample(self._batch())[0].cpu().numpy()
             self._plan.extend(chunk[: self.execute])
@@ -45,13 +47,22 @@ class Runner(Actor):
             images={name: torch.from_numpy(value).permute(0, 1, 4, 2, 3).to(device) for name, value in images.items()},
             signals={name: torch.from_numpy(value).to(device) for name, value in signals.items()},
             instruction=[past[-1].instruction],
+            maps={
+                name: torch.from_numpy(np.stack([metres(one.maps[name]) for one in past]))[None, :, None].to(device)
+                for name in self._maps
+            },
             actions=torch.empty(1, 0, len(spec.action)),
             valid=torch.empty(1, 0, dtype=torch.bool),
         )
 
 
-def materialised(observation: Observation) -> Observation:
-    """The same instant with its pictures taken, so that it can be kept after the scene has moved on."""
+def materialised(observation: Observation, *, maps: Collection[str] = ()) -> Observation:
+    """The same instant with its pictures and these maps taken, so that it can be kept after the scene has moved on."""
+    if missing := [name for name in maps if name not in observation.maps]:
+        raise UserError(f"the policy needs {', '.join(missing)}; there are {', '.join(observation.maps) or 'no maps'}")
     return Observation(
-        {name: observation.images[name] for name in observation.images}, observation.signals, observation.instruction
+        {name: observation.images[name] for name in observation.images},
+        observation.signals,
+        observation.instruction,
+        {name: observation.maps[name] for name in maps},
     )

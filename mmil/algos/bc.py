@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -15,19 +14,23 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from mmil.algos.algorithm import Algorithm
 from mmil.algos.looking import looking_loss, looking_told
+from mmil.algos.matching import Matching
 from mmil.algos.reading import Reading
+from mmil.algos.schedule import Schedule, rate
 from mmil.contracts import Batch, Goal, Spec
 from mmil.data.sentences import number
 from mmil.data.stats import Stats
+from mmil.encoders.fusion import Context
 from mmil.policy import Policy
 
 
 class BC(Algorithm):
-    """A Policy under AdamW with warm-up and a cosine, and an average of its weights that is what gets evaluated.
+    """A Policy under AdamW with warm-up and a schedule, and an average of its weights that is what gets evaluated.
 
     learning_rate, weight_decay: AdamW's. warmup: steps to the full rate. average: decay of the moving average of
-    weights (0: none). pretrained_scale: factor on the rate of pretrained parts that are fine-tuned. reading, looking:
-    weights of the lessons that tell the data set's sentences apart, and where the thing asked for is seen (0: none).
+    weights (0: none). pretrained_scale: factor on the rate of pretrained parts that are fine-tuned. reading, looking,
+    matching: weights of the lessons that tell the data set's sentences apart, where the thing asked for and its target
+    are seen, and whether what is done is what is asked (0: none; the last needs the data's `others`).
     bound: sentences that are true in the scene of one episode alone.
     """
 
@@ -40,21 +43,27 @@ class BC(Algorithm):
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-2,
         warmup: int = 100,
+        schedule: Schedule = "cosine",
         average: float = 0.998,
         pretrained_scale: float = 0.1,
         reading: float = 0.1,
         looking: float = 0.3,
+        matching: float = 0.0,
         sentences: Mapping[Goal, Sequence[str]] | None = None,
         bound: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.policy, self.stats = policy(spec, stats), stats
-        self.learning_rate, self.weight_decay, self.warmup = learning_rate, weight_decay, warmup
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.rate = partial(rate, schedule=schedule, warmup=warmup)
         self.average, self.pretrained_scale = average, pretrained_scale
         self.reading_weight = reading if sentences else 0.0
         if sentences and self.reading_weight:
             self.reading = Reading(sentences, size=self.policy.language.queries.numel())
         self.looking_weight = looking if looking_told(spec) else 0.0
+        self.matching_weight = matching
+        if matching:
+            self.matching = Matching(self.policy.fusion.width, (self.policy.future, len(spec.action)))
         self.averaged: dict[str, torch.Tensor] = {}
         self.sentences = [*bound, *(sentence for said in (sentences or {}).values() for sentence in said)]
 
@@ -69,23 +78,35 @@ class BC(Algorithm):
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
         context = self.policy.context(batch)
         loss = self.policy.loss(batch, context)
-        self.log("train/loss", loss, on_step=True, on_epoch=False, prog_bar=True, batch_size=len(batch.instruction))
-        if self.looking_weight:
-            looking = looking_loss(context.looks, batch, grids=self.policy.vision.grids, aspects=self.policy.aspects)
-            self.log("train/looking", looking, on_step=True, on_epoch=False, batch_size=len(batch.instruction))
-            loss = loss + self.looking_weight * looking
-        if self.reading_weight:
-            reading = self.reading.loss(context.sentence, batch.instruction)
-            self.log("train/reading", reading, on_step=True, on_epoch=False, batch_size=len(batch.instruction))
-            loss = loss + self.reading_weight * reading
+        self._log("loss", loss, batch, shown=True)
+        for name, (weight, lesson) in self._lessons(context, batch).items():
+            self._log(name, lesson, batch)
+            loss = loss + weight * lesson
         return loss
 
     def validation_step(self, batch: Batch, index: int) -> None:
         context, size = self.policy.context(batch), len(batch.instruction)
         self.log("val/loss", self.policy.loss(batch, context), prog_bar=True, batch_size=size, sync_dist=True)
         if self.looking_weight:
-            looking = looking_loss(context.looks, batch, grids=self.policy.vision.grids, aspects=self.policy.aspects)
-            self.log("val/looking", looking, batch_size=size, sync_dist=True)
+            self.log("val/looking", self._looking(context, batch), batch_size=size, sync_dist=True)
+
+    def _lessons(self, context: Context, batch: Batch) -> dict[str, tuple[float, torch.Tensor]]:
+        """Name → weight and loss of what is taught beside imitation."""
+        lessons = {}
+        if self.looking_weight:
+            lessons["looking"] = (self.looking_weight, self._looking(context, batch))
+        if self.reading_weight:
+            lessons["reading"] = (self.reading_weight, self.reading.loss(context.sentence, batch.instruction))
+        if self.matching_weight:
+            lessons["matching"] = (self.matching_weight, self.matching.loss(context.vector, batch))
+        return lessons
+
+    def _looking(self, context: Context, batch: Batch) -> torch.Tensor:
+        return looking_loss(context.looks, batch, grids=self.policy.vision.grids, aspects=self.policy.aspects)
+
+    def _log(self, name: str, loss: torch.Tensor, batch: Batch, *, shown: bool = False) -> None:
+        size = len(batch.instruction)
+        self.log(f"train/{name}", loss, on_step=True, on_epoch=False, batch_size=size, prog_bar=shown)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         pretrained = [
@@ -103,7 +124,7 @@ class BC(Algorithm):
             foreach=True,  # on processors too: there are many small tensors
         )
         total = int(self.trainer.estimated_stepping_batches)
-        schedule = LambdaLR(optimizer, lambda step: warm_cosine(step, warmup=self.warmup, total=total))
+        schedule = LambdaLR(optimizer, partial(self.rate, total=total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     # -- the moving average (Polyak 1992): updated after every step, swapped in for validation and for what is kept ----
@@ -148,10 +169,3 @@ class BC(Algorithm):
     @cached_property
     def _trained(self) -> dict[str, nn.Parameter]:
         return {name: value for name, value in self.named_parameters() if value.requires_grad}
-
-
-def warm_cosine(step: int, *, warmup: int, total: int) -> float:
-    """Factor on the learning rate: up over `warmup` steps, then down to 0 at `total`."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))

@@ -1,4 +1,4 @@
-"""Looking lessons: the first point of every camera belongs on the thing that was asked for, beside the imitation loss.
+"""Looking lessons: a camera's first point belongs on the thing asked for, its second on what that is brought to.
 
 Where the thing is shows in a few axes of a few actions only, so that a policy that is told nothing else takes many
 demonstrations to learn what a word looks like. Simulated demonstrations know where the thing stood.
@@ -26,20 +26,25 @@ def looking_loss(
     grids: Mapping[str, tuple[int, int]],
     aspects: Mapping[str, float],
 ) -> torch.Tensor:
-    """Cross-entropy of each camera's first map with the cells around the thing, where the picture has it.
+    """Cross-entropy of each camera's first two maps with the cells around object and target, where a picture has them.
 
     looks: camera → (B, K, points, N), logarithms of weights over the cells.
     """
     assert batch.asked is not None, "the lesson needs to know what was asked for"
     poses = batch.privileged[BODY_POSES]  # (B, K, N, 7)
-    thing = poses[torch.arange(len(poses), device=poses.device), :, batch.asked, :3]  # (B, K, 3)
     lost, seen = [], []
-    for camera, maps in looks.items():
-        place, inside = picture_place(batch.signals[f"camera_{camera}"], thing, aspect=aspects[camera])
-        wanted = around(place, grids[camera])  # (B, K, N)
-        inside = inside & (batch.asked >= 0)[:, None]  # −1: nobody wrote down which thing it is
-        lost.append(-(wanted * maps[:, :, 0].float()).sum(dim=-1) * inside)
-        seen.append(inside)
+    for point, which in enumerate((batch.asked, batch.target)):
+        if which is None:
+            continue
+        thing = poses[torch.arange(len(poses), device=poses.device), :, which, :3]  # (B, K, 3)
+        for camera, maps in looks.items():
+            if point == maps.shape[2]:
+                continue  # a policy of one point a camera
+            place, inside = picture_place(batch.signals[f"camera_{camera}"], thing, aspect=aspects[camera])
+            wanted = around(place, grids[camera])  # (B, K, N)
+            inside = inside & (which >= 0)[:, None]  # −1: there is none, or nobody wrote down which it is
+            lost.append(-(wanted * maps[:, :, point].float()).sum(dim=-1) * inside)
+            seen.append(inside)
     return torch.stack(lost).sum() / torch.stack(seen).sum().clamp(min=1)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,15 +17,18 @@ from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
 
+from mmil.algos.account import Account
 from mmil.algos.algorithm import Algorithm
+from mmil.algos.finite import Finite
 from mmil.algos.metrics import MetricsFile
-from mmil.contracts import Spec, UserError
-from mmil.data.augment import Transform
+from mmil.contracts import Spec, UserError, metres
 from mmil.data.cache import write_features
 from mmil.data.dataset import Dataset
 from mmil.data.module import WindowData
+from mmil.data.sentences import number
 from mmil.data.shards import file_sha256
 from mmil.data.stats import Stats
+from mmil.encoders.depth import GRID, on_grid
 from mmil.run import RunFolder
 
 LoggerName = Literal["wandb", "tensorboard"]
@@ -37,16 +40,8 @@ def train(
     out: Path,
     algo: Callable[[Spec, Stats], Algorithm],
     epochs: int = 20,
-    batch_size: int = 128,
-    stride: int = 1,
-    validation: float = 0.05,
     validate_every: int = 5,
-    resample_sentences: bool = True,
-    others: float = 0.0,
-    qualities: Sequence[str] | None = None,
-    augment: Sequence[Transform] = (),
     cache: bool = False,
-    workers: int = 0,
     seed: int = 0,
     gradient_clip: float = 1.0,
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto",
@@ -55,22 +50,28 @@ def train(
     loggers: Sequence[LoggerName] = ("wandb", "tensorboard"),
     wandb: Literal["offline", "online", "disabled"] = "offline",
     config: Mapping[str, Any] | None = None,
+    **reading: Any,
 ) -> Path:
-    """Train `algo` on the data set `data` and leave a run in `out`; metrics.csv is always written."""
+    """Train `algo` on the data set `data` and leave a run in `out`; metrics.csv is always written.
+
+    reading: what else WindowData is told of how to read it.
+    """
     if RunFolder.finished_with(out, config or {}):
         return out
     seed_everything(seed, workers=True, verbose=False)
-    dataset, precision = Dataset.open(data), fitting(precision)
-    told: dict[str, Any] = {"resample_sentences": resample_sentences, "others": others, "qualities": qualities}
-    read: dict[str, Any] = {"batch_size": batch_size, "stride": stride, "workers": workers, "validation": validation}
-    windows = partial(WindowData, path=data, augment=augment, seed=seed, **read, **told)
-    known = windows()
+    precision = fitting(precision)
+    known = WindowData(path=data, seed=seed, cache=None, past=1, future=1, **reading)
     module = _module(algo, known, config=config or {}, seed=seed)
+    _require_agreement(known, module, cache=cache)
     folder = _claimed(out, known, config=config or {})
-    features = _cache(dataset, module, precision, every=1 if module.policy.past > 1 else stride) if cache else None
+    every = 1 if module.policy.past > 1 else known.cut.stride
+    features = _cache(known, module, precision, every=every) if cache else None
     _quieten()
+    size: dict[str, Any] = {"past": module.policy.past, "future": module.policy.future}
+    windows = WindowData(path=data, seed=seed, cache=features, **size, **reading)
     trainer = _trainer(
         out,
+        windows,
         validate_every=validate_every,
         logger=[MetricsFile(out / "metrics.csv"), *_loggers(loggers, out, wandb)],
         max_epochs=epochs,
@@ -79,21 +80,34 @@ def train(
         accelerator=accelerator,
         devices=devices,
     )
-    _fit(trainer, module, windows(cache=features, past=module.policy.past, future=module.policy.future), folder)
+    _fit(trainer, module, windows, folder)
     return out
 
 
 def _module(algo: Callable[..., Algorithm], known: WindowData, *, config: Mapping[str, Any], seed: int) -> Algorithm:
     """The algorithm for this data, which knows the sentences there are and what to write into checkpoints."""
+    known.setup()
     module = algo(known.dataset.spec, known.stats, sentences=known.sentences, bound=known.bound)
     module.resolved, module.seed = dict(config), seed
     return module
 
 
+def _require_agreement(known: WindowData, module: Algorithm, *, cache: bool) -> None:
+    """Refuse options that are each possible and together are not, before anything is begun."""
+    views = known.views
+    if module.policy.depth and not known.maps:
+        raise UserError("the policy has a depth encoder, but no depth is read: set maps: [depth]")
+    if views.count > 1 and not cache:
+        raise UserError(f"views is {views.count}, but only cached features have views: images are augmented anyway")
+    if cache and views.transforms and views.count == 1:
+        raise UserError("cached features cannot be augmented at each reading: leave out cache or augment, or set views")
+
+
 def _claimed(out: Path, known: WindowData, *, config: Mapping[str, Any]) -> RunFolder:
     """The folder of the run, which says from the beginning what is learnt from."""
     folder = RunFolder.claim(out, config)
-    folder.describe(known.dataset.spec, known.stats, trained_on(known.dataset))
+    shares = {verb: round(share, 4) for verb, share in known.balance.skill_shares.items()}
+    folder.describe(known.dataset.spec, known.stats, {**trained_on(known.dataset), "shares": shares})
     return folder
 
 
@@ -106,7 +120,10 @@ def _fit(trainer: Trainer, module: Algorithm, windows: WindowData, folder: RunFo
     if trainer.is_global_zero:
         module.swap_average()
         seconds, device = time.monotonic() - begun, str(trainer.strategy.root_device)
-        folder.finish(module.policy, epochs=trainer.max_epochs, seconds=seconds, device=device)
+        about: dict[str, Any] = {"epochs": trainer.max_epochs, "seconds": seconds, "device": device}
+        told = {name: value.item() for name, value in trainer.callback_metrics.items() if name == "val/loss"}
+        waits = [callback.wait for callback in trainer.callbacks if isinstance(callback, Account)]  # type: ignore[attr-defined]
+        folder.finish(module.policy, **about, data_wait=waits[0], val_loss=told.get("val/loss"))
 
 
 def trained_on(dataset: Dataset) -> dict[str, Any]:
@@ -133,26 +150,34 @@ def fitting(precision: str) -> Any:
     return "bf16-mixed" if any(getattr(torch.cpu, ask, bool)() for ask in asks) else "32-true"
 
 
-def _cache(dataset: Dataset, module: Algorithm, precision: str, *, every: int) -> Path:
+def _cache(known: WindowData, module: Algorithm, precision: str, *, every: int) -> Path:
     """The features of the frozen vision encoder, beside the data set, under the encoder's hash and its precision."""
     vision = module.policy.vision
     if not vision.frozen:
         raise UserError("cache: true needs a frozen vision encoder; set frozen: true, or cache: false to fine-tune it")
     half = precision.startswith("bf16")
     fingerprint = {**vision.fingerprint(), "precision": "bf16" if half else "fp32"}
-    name = "-".join([fingerprint["sha256"][:12], *map(str, vision.stages), fingerprint["precision"], f"every{every}"])
-    path = dataset.path.with_name(f"{dataset.path.name}.features-{name}")
+    parts = [fingerprint["sha256"][:12], *map(str, vision.stages), fingerprint["precision"], f"every{every}"]
+    if known.maps:
+        fingerprint["depth"] = GRID
+        parts.append("depth")
+    if known.views.count > 1:
+        parts.append(f"views{known.views.count}-{number(json.dumps(known.views.about)):016x}")
+    path = known.path.with_name(f"{known.path.name}.features-{'-'.join(parts)}")
 
-    def encode(camera: str, frames: Any) -> list[Any]:
+    def encode(name: str, frames: Any) -> list[Any]:
+        if name not in vision.cameras:
+            return [on_grid(torch.from_numpy(metres(frames))[:, None]).half().numpy()]
         images = torch.from_numpy(frames).permute(0, 3, 1, 2)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=half):  # a third of the time
             return [stage.contiguous().numpy() for stage in vision.encode(images)]
 
-    write_features(dataset.path, path, encode, fingerprint=fingerprint, every=every)
+    kept: dict[str, Any] = {"every": every, "views": known.views, "maps": known.maps}
+    write_features(known.path, path, encode, fingerprint=fingerprint, **kept)
     return path
 
 
-def _trainer(out: Path, *, validate_every: int, **settings: Any) -> Trainer:
+def _trainer(out: Path, windows: WindowData, *, validate_every: int, **settings: Any) -> Trainer:
     # the last one, not the best: a best one is chosen by luck, and success does not follow validation loss
     last = ModelCheckpoint(
         dirpath=out / "checkpoints",
@@ -164,7 +189,7 @@ def _trainer(out: Path, *, validate_every: int, **settings: Any) -> Trainer:
     )
     return Trainer(
         **settings,
-        callbacks=[last, TQDMProgressBar(refresh_rate=10)],
+        callbacks=[Finite(out), Account(windows), last, TQDMProgressBar(refresh_rate=10)],
         check_val_every_n_epoch=validate_every,
         log_every_n_steps=10,
         enable_model_summary=False,

@@ -20,6 +20,7 @@ from mmil.contracts.maps import (
     camera_of,
     map_dtype,
     map_name,
+    metres,
     millimetres,
     stream_of,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "camera_of",
     "map_dtype",
     "map_name",
+    "metres",
     "millimetres",
     "require_feasible",
     "require_known",

@@ -55,6 +55,11 @@ def millimetres(metres: np.ndarray) -> np.ndarray:
     return np.where((rounded > 0) & (rounded <= DEEPEST), rounded, 0).astype(np.uint16)
 
 
+def metres(depth: np.ndarray) -> np.ndarray:
+    """float32 [m] of depth as maps have it; 0 where nothing is."""
+    return depth.astype(np.float32) / np.float32(1000.0)
+
+
 def require_streams(streams: Iterable[str]) -> tuple[str, ...]:
     """Those asked for, in a fixed order; each must exist."""
     asked = set(streams)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
 from mmil.contracts import UserError
 
@@ -81,6 +82,68 @@ class Colour(Transform):
         return changed.round_().clamp_(0, 255).to(torch.uint8)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Crop(Transform):
+    """A part of each picture, at least `least` of its sides, brought back to its size: nearer, and off the middle.
+
+    What is told of a calibrated camera then holds less well; `least` near 1 keeps that error small.
+    """
+
+    least: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not 0 < self.least <= 1:
+            raise UserError(f"least is {self.least}; it is a share of the sides, above 0 and at most 1")
+
+    def __call__(self, images: torch.Tensor, *, generator: torch.Generator | None = None) -> torch.Tensor:
+        if self.least == 1:
+            return images
+        draws = _uniform(images, 3, generator=generator)
+        side = 1 - (1 - self.least) * (draws[:, :1] + 1) / 2  # (B, 1)
+        middle = draws[:, 1:] * (1 - side)  # (B, 2), x and y in [−1, 1] across the picture
+        turn = torch.cat([torch.diag_embed(side.expand(-1, 2)), middle[:, :, None]], dim=2)  # (B, 2, 3)
+        pixels = images.flatten(1, 2).float()
+        grid = F.affine_grid(turn, list(pixels.shape), align_corners=False)
+        seen = F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+        return seen.round_().clamp_(0, 255).to(torch.uint8).view(images.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Erase(Transform):
+    """A rectangle of noise over a `share` of the samples (random erasing, Zhong 2020): something stands before them.
+
+    least, most: its area, as shares of the picture's.
+    """
+
+    share: float = 0.3
+    least: float = 0.02
+    most: float = 0.15
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.share <= 1 and 0 < self.least <= self.most < 1):
+            raise UserError(
+                f"share {self.share}, least {self.least}, most {self.most}: they lie between 0 and 1, least below most"
+            )
+
+    def __call__(self, images: torch.Tensor, *, generator: torch.Generator | None = None) -> torch.Tensor:
+        if not self.share:
+            return images
+        draws = (_uniform(images, 5, generator=generator) + 1) / 2  # (B, 5) in [0, 1]
+        *_, height, width = images.shape
+        area = self.least + (self.most - self.least) * draws[:, 0]
+        ratio = 2 ** (2 * draws[:, 1] - 1)  # from twice as wide as high to the opposite
+        sides = torch.stack([(area * ratio).sqrt(), (area / ratio).sqrt()], dim=1).clamp(max=1)  # (B, 2)
+        starts = draws[:, 2:4] * (1 - sides)
+        inside = [
+            ((place >= starts[:, axis, None]) & (place < (starts + sides)[:, axis, None]))
+            for axis, place in enumerate((_middles(height, images), _middles(width, images)))
+        ]
+        hidden = inside[0][:, :, None] & inside[1][:, None, :] & (draws[:, 4] < self.share)[:, None, None]
+        noise = (_uniform(images, 3 * height * width, generator=generator) + 1) * 127.5
+        noise = noise.to(torch.uint8).view(len(images), 1, 3, height, width)
+        return torch.where(hidden[:, None, None], noise, images)
+
+
 def augment(
     images: torch.Tensor, transforms: Sequence[Transform], *, generator: torch.Generator | None = None
 ) -> torch.Tensor:
@@ -88,6 +151,11 @@ def augment(
     for transform in transforms:
         images = transform(images, generator=generator)
     return images
+
+
+def _middles(size: int, images: torch.Tensor) -> torch.Tensor:
+    """(size,): of the pixels of an axis, in [0, 1]."""
+    return (torch.arange(size, device=images.device) + 0.5) / size
 
 
 def _saturate(factor: torch.Tensor, luma: torch.Tensor) -> torch.Tensor:

@@ -6,18 +6,21 @@ import contextlib
 import fcntl
 import json
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmil.contracts import UserError
+from mmil.contracts import UserError, camera_of
 from mmil.data.dataset import INDEX, MANIFEST, Dataset
 from mmil.data.layout import Layout
-from mmil.data.members import read_samples
+from mmil.data.maps import decode_map, map_file
+from mmil.data.members import Sample, read_samples
 from mmil.data.sample import BLOCK, decode_arrays, encode_json, frame_name
 from mmil.data.shards import END_OF_ARCHIVE, Row, encode_rows, file_sha256, scan, shard_entry, write_atomic
+from mmil.data.views import Views
 from mmil.data.windows import decode_image
 from mmil.progress import progress
 
@@ -26,20 +29,46 @@ LAYOUT = 2  # of Layout; another one is another cache
 Encode = Callable[[str, np.ndarray], list[np.ndarray]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What of an episode becomes features: every n-th frame, in so many views, with these depth maps."""
+
+    every: int = 1
+    views: Views = field(default_factory=Views)
+    maps: tuple[str, ...] = ()
+
+    @property
+    def about(self) -> dict[str, Any]:
+        return {**self.views.about, **({"maps": list(self.maps)} if self.maps else {})}
+
+
 def write_features(
-    dataset_path: Path | str, out: Path | str, encode: Encode, *, fingerprint: Mapping[str, Any], every: int = 1
+    dataset_path: Path | str,
+    out: Path | str,
+    encode: Encode,
+    *,
+    fingerprint: Mapping[str, Any],
+    every: int = 1,
+    views: Views | None = None,
+    maps: Sequence[str] = (),
 ) -> Dataset:
     """Encode every n-th frame of a data set, shard by shard; a finished cache is opened, an interrupted one resumed.
 
     encode(camera, uint8 (N, h, w, 3)) gives the N feature maps of each stage, float16 (N, C, h', w'), an episode at a
-    time. `fingerprint` is JSON that changes whenever the features would: the encoder, its weights, its input.
+    time; so does encode("<camera>.depth", uint16 (N, h, w)) for those of `maps`. `fingerprint` is JSON that changes
+    whenever the features would: the encoder, its weights, its input; views and maps are added to it.
     """
-    source, out = Dataset.open(dataset_path), Path(out)
+    source, out, kept = (
+        Dataset.open(dataset_path),
+        Path(out),
+        Kept(every=every, views=views or Views(), maps=tuple(maps)),
+    )
+    fingerprint = {**fingerprint, **kept.about}
     if not (out / MANIFEST).is_file():
         plan = _plan(source, fingerprint, every)
         with _sole_writer(out, plan):
-            _write_shards(source, out, encode, every)
-            _finish(source, out, plan)
+            _write_shards(source, out, encode, kept)
+            _finish(source, out, {**plan, "views": kept.views.count})
     cache = open_features(out, source=source, fingerprint=fingerprint)
     _require_same(_made(cache), _plan(source, fingerprint, every), out)
     return cache
@@ -93,33 +122,44 @@ def _sole_writer(out: Path, plan: Mapping[str, Any]) -> Iterator[None]:
         yield
 
 
-def _write_shards(source: Dataset, out: Path, encode: Encode, every: int) -> None:
+def _write_shards(source: Dataset, out: Path, encode: Encode, kept: Kept) -> None:
     missing = [shard["name"] for shard in source.manifest["shards"] if not (out / shard["name"]).is_file()]
     rows = [row for row in source.rows if row.shard in missing]
     with contextlib.closing(progress(rows, "caching features", total=len(rows), unit="episodes")) as bar:
         for name in missing:
             of_shard = [row for row in rows if row.shard == name]
-            write_atomic(out / name, _shard(source, (next(bar) for _ in of_shard), encode, every))
+            write_atomic(out / name, _shard(source, (next(bar) for _ in of_shard), encode, kept=kept))
         next(bar, None)
 
 
-def _shard(source: Dataset, rows: Iterable[Row], encode: Encode, every: int) -> Iterator[bytes]:
+def _shard(source: Dataset, rows: Iterable[Row], encode: Encode, *, kept: Kept) -> Iterator[bytes]:
     shapes: dict[str, Any] = {}
     for row, sample in read_samples(source.path, rows):
         arrays = decode_arrays(sample["npz"])
-        features = {}
-        for camera, size in source.spec.cameras.items():
-            wanted = range(0, row.steps + 1, every)
-            frames = np.stack([decode_image(sample[frame_name(camera, i)], size) for i in wanted])
-            features[camera] = _checked(camera, encode(camera, frames), frames=len(frames))
+        features = _features(source, row, sample, encode, kept=kept)
         found = {camera: tuple(stage.shape[1:] for stage in stages) for camera, stages in features.items()}
         if (shapes := shapes or found) != found:
             raise UserError(f"the encoder gave features of {found} for {row.key}, of {shapes} before")
         yield _member(f"{row.key}.json", sample["json"])
         yield _member(f"{row.key}.npz", sample["npz"])
-        for suffix, data in Layout(source.spec, shapes, every).pack(arrays, features):
+        for suffix, data in Layout(source.spec, shapes, kept.every, kept.views.count).pack(arrays, features):
             yield _member(f"{row.key}.{suffix}", data)
     yield END_OF_ARCHIVE
+
+
+def _features(source: Dataset, row: Row, sample: Sample, encode: Encode, *, kept: Kept) -> dict[str, list[np.ndarray]]:
+    """The stages of every camera of an episode, and its depth, which no view changes."""
+    features, wanted = {}, range(0, row.steps + 1, kept.every)
+    for camera, size in source.spec.cameras.items():
+        frames = np.stack([decode_image(sample[frame_name(camera, i)], size) for i in wanted])
+        frames = kept.views.of(frames, key=row.key, camera=camera)
+        features[camera] = _checked(camera, encode(camera, frames), frames=len(frames))
+    for name in kept.maps:
+        size = source.spec.cameras[camera_of(name)]
+        depth = np.stack([decode_map(sample[map_file(name, i)], name, size[:2]) for i in wanted])
+        stages = _checked(name, encode(name, depth), frames=len(depth))
+        features[name] = [np.concatenate([stage] * kept.views.count) for stage in stages]
+    return features
 
 
 def _checked(camera: str, stages: list[np.ndarray], *, frames: int) -> list[np.ndarray]:
@@ -142,20 +182,20 @@ def _finish(source: Dataset, out: Path, plan: Mapping[str, Any]) -> None:
         **source.manifest,
         "shards": [shard_entry(out / path.name, rows) for path in source.shard_paths],
         "index_sha256": file_sha256(out / INDEX),
-        "features": {**plan, "cameras": _shapes(source, out, rows[0])},
+        "features": {**plan, "cameras": _shapes(out, rows[0])},
     }
     write_atomic(out / MANIFEST, encode_json(manifest))
 
 
-def _shapes(source: Dataset, out: Path, row: Row) -> dict[str, Any]:
+def _shapes(out: Path, row: Row) -> dict[str, Any]:
     """The shapes as they stand in the first sample: also known where nothing was left to encode."""
     import io
 
     ((_, sample),) = read_samples(out, [row], want=lambda suffix: suffix == "maps.npy")
     record = np.load(io.BytesIO(sample["maps.npy"]), allow_pickle=False).dtype
-    shapes: dict[str, list[Any]] = {camera: [] for camera in source.spec.cameras}
+    shapes: dict[str, list[Any]] = {}
     for name in record.names or ():
-        shapes[name.rpartition(".")[0]].append(record[name].shape)
+        shapes.setdefault(name.rpartition(".")[0], []).append(record[name].shape)
     return {camera: {"shapes": [list(shape) for shape in stages]} for camera, stages in shapes.items()}
 
 

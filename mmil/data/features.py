@@ -14,15 +14,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 
-from mmil.contracts import Batch, UserError
+from mmil.contracts import Batch, UserError, require_known
+from mmil.data.balance import Balance
 from mmil.data.dataset import Dataset
 from mmil.data.layout import Layout
+from mmil.data.ring import Ring
 from mmil.data.sample import per_frame
-from mmil.data.sentences import Rephrase, Told
+from mmil.data.sentences import Rephrase, Told, number
 from mmil.data.shards import Row
 from mmil.data.stream import Clock
-from mmil.data.windows import Cut, unpushed
+from mmil.data.windows import Cut, stacked, unpushed
 
 OPEN_SHARDS = 64  # at most, a process
 
@@ -31,9 +34,18 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
     """Every window of some episodes of a cache, numbered; a batch is made of any of them at once."""
 
     def __init__(
-        self, cache: Dataset, rows: Sequence[Row], *, cut: Cut, clock: Clock, rephrase: Rephrase | None = None
+        self,
+        cache: Dataset,
+        rows: Sequence[Row],
+        *,
+        cut: Cut,
+        clock: Clock,
+        rephrase: Rephrase | None = None,
+        maps: Sequence[str] = (),
+        seed: int | None = None,
     ) -> None:
-        self._rows, self._cut = rows, cut
+        """seed: of the views that are drawn; None: all windows are read as they are."""
+        self._rows, self._cut, self._maps, self._seed = rows, cut, maps, seed
         self._clock, self._rephrase = clock, rephrase
         self._layout = Layout.of(cache.manifest)
         every = self._layout.every
@@ -41,26 +53,50 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
             raise UserError(
                 f"{cache.path} has maps of one frame in {every}; windows of {cut.past} at one in {cut.stride} need more"
             )
+        require_known("map", maps, self._layout.shapes, where=f"in {cache.path}")
         self._ends = np.cumsum([len(cut.times(row.steps)) for row in rows])  # of each episode's numbers
         self._places = _places(self._layout, rows)  # (episodes, 2) [bytes]
         self._files = _Files(cache.path)
+
+    def loader(self, order: Order, *, ring: Ring, workers: int) -> DataLoader:
+        return DataLoader(
+            self,
+            batch_sampler=order,
+            collate_fn=ring.pack,  # type: ignore[arg-type]  # __getitems__ gives a batch and no list
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            generator=torch.Generator(),
+        )
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def __getitems__(self, numbers: Sequence[int]) -> Batch:
-        """The batch of these windows, in this order."""
-        episodes = np.searchsorted(self._ends, numbers, side="right")
+        """The batch of these windows, in this order; numbers past the last begin again, see Balance.numbers."""
+        again, windows = np.divmod(np.asarray(numbers), len(self))
+        episodes = np.searchsorted(self._ends, windows, side="right")
         starts = np.concatenate([[0], self._ends])[episodes]
-        times = (np.asarray(numbers) - starts) * self._cut.stride
+        times = (windows - starts) * self._cut.stride
         where = [(self._rows[e], t) for e, t in zip(episodes.tolist(), times.tolist(), strict=True)]
-        at_rows, at_maps = self._places[episodes].T.tolist()
+        at_rows, at_maps = (self._places[episodes] + self._view_offsets(where, again.tolist())).T.tolist()
         ahead, past = self._cut.future - 1, self._cut.past  # rows hold the actions to come as well
         rows = torch.empty((len(where), past + ahead, self._layout.row_size))
         self._fill(rows, where, places=at_rows, ahead=ahead)
         maps = torch.empty((len(where), past, self._layout.maps_size), dtype=torch.float16)
         self._fill(maps, [(row, t // self._layout.every) for row, t in where], places=at_maps, ahead=0)
-        return self._batch(rows, maps, where)
+        return self._batch(
+            rows, maps, where, told=[self._told(*one) for one in zip(where, again.tolist(), strict=True)]
+        )
+
+    def _view_offsets(self, where: list[tuple[Row, int]], again: list[int]) -> np.ndarray:
+        """int64 (B, 2) [bytes]: from the first view to the one that is read."""
+        offsets = np.zeros((len(where), 2), np.int64)
+        if self._seed is not None and self._layout.views > 1:
+            epoch, _ = self._clock.now
+            for slot, ((row, t), count) in enumerate(zip(where, again, strict=True)):
+                view = number(self._seed, "view", epoch, row.key, t, count) % self._layout.views
+                offsets[slot, 1] = view * self._layout.view_size(row.steps)
+        return offsets
 
     def _fill(self, tensor: torch.Tensor, where: list[tuple[Row, int]], *, places: list[int], ahead: int) -> None:
         """Read frames t-K+1 … t+ahead of each window into its slot; repeat the first and last the episode has."""
@@ -78,15 +114,17 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
             if end < slots:
                 array[slot, end:] = array[slot, end - 1]
 
-    def _batch(self, rows: torch.Tensor, maps: torch.Tensor, where: list[tuple[Row, int]]) -> Batch:
+    def _batch(
+        self, rows: torch.Tensor, maps: torch.Tensor, where: list[tuple[Row, int]], *, told: list[Told]
+    ) -> Batch:
         past, columns = self._cut.past, self._layout.columns
         times, steps = torch.tensor([[t, row.steps] for row, t in where]).T
         spec = self._layout.spec
         numbers = {name: _shaped(rows[:, :past, columns[name]], shape) for name, shape in per_frame(spec).items()}
-        told = [self._told(row, t) for row, t in where]
         own = torch.tensor([one.own for one in told])
+        seen = self._layout.split(maps)
         return Batch(
-            images=self._layout.split(maps),
+            images={camera: seen[camera] for camera in spec.cameras},
             signals={name: numbers[f"signals/{name}"] for name in spec.signals},
             instruction=[one.sentence for one in told],
             actions=rows[:, past - 1 :, columns[self._cut.target]],
@@ -94,18 +132,22 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
             & self._unpushed(rows[:, past - 1 :], columns)
             & own[:, None],
             privileged={name: numbers[f"privileged/{name}"] for name in spec.privileged},
+            maps={name: seen[name][0].float() for name in self._maps},
+            weight=stacked([self._cut.weight(row.quality) for row, _ in where]),
             asked=torch.tensor([one.place(row.things) for (row, _), one in zip(where, told, strict=True)]),
+            target=torch.tensor([one.target_place(row.things) for (row, _), one in zip(where, told, strict=True)]),
         )
 
     def _unpushed(self, rows: torch.Tensor, columns: Mapping[str, slice]) -> torch.Tensor:
         strayed = self._cut.strayed(rows[..., columns["actions"]].numpy(), rows[..., columns["labels"]].numpy())
         return torch.from_numpy(unpushed(strayed))
 
-    def _told(self, row: Row, t: int) -> Told:
+    def _told(self, where: tuple[Row, int], again: int) -> Told:
+        row, t = where
         if self._rephrase is None:
-            return Told(row.instruction, row.goal.object)
+            return Told(row.instruction, row.goal)
         epoch, _ = self._clock.now
-        return self._rephrase(row.goal, row.instruction, things=row.things, key=row.key, t=t, epoch=epoch)
+        return self._rephrase(row.goal, row.instruction, things=row.things, key=row.key, t=t, epoch=epoch, again=again)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,12 +158,13 @@ class Order:
     batch_size: int
     clock: Clock
     shuffled: bool
+    balance: Balance | None = None  # None: every window once
     seed: int = 0
     rank: int = 0
     ranks: int = 1
 
     def __iter__(self) -> Iterator[list[int]]:
-        numbers = np.arange(self.windows)
+        numbers = self.balance.numbers(*self.clock.now) if self.balance else np.arange(self.windows)
         if self.shuffled:
             numbers = np.random.default_rng([self.seed, *self.clock.now]).permutation(numbers)
         share = numbers[self.rank :: self.ranks]

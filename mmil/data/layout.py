@@ -3,7 +3,8 @@
 After json and npz, which it shares with the data set it was made from, it ends with two arrays as np.save writes them:
 <key>.rows.npy                float32 (T+1, D): signals, privileged state, actions and labels side by side; 0 where
                               frame T has none
-<key>.maps.npy                of records, one every n-th frame: a field <camera>.<stage>, float16 (C, h', w'), a map
+<key>.maps.npy                of records, one every n-th frame: a field <camera>.<stage>, float16 (C, h', w'), a map,
+                              and <camera>.depth.0 (1, h', w') [m] if it has depth; all again for each further view
 Their sizes follow from T and the shapes, so their places follow from where the sample ends, without another index. What
 a window needs of a frame lies together: a read costs more by being one than by its length.
 """
@@ -33,14 +34,16 @@ class Layout:
     """The arrays at the end of a sample: rows and maps."""
 
     spec: Spec
-    shapes: Mapping[str, tuple[Shape, ...]]  # camera → (C, h', w') a stage
+    shapes: Mapping[str, tuple[Shape, ...]]  # camera, or its depth → (C, h', w') a stage
     every: int = 1  # frames from one that has maps to the next
+    views: int = 1  # see Views
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Layout:
         cameras = manifest["features"]["cameras"]
         shapes = {name: tuple(tuple(shape) for shape in camera["shapes"]) for name, camera in cameras.items()}
-        return cls(Spec.from_json(manifest["spec"]), shapes, manifest["features"]["every"])
+        told = manifest["features"]
+        return cls(Spec.from_json(manifest["spec"]), shapes, told["every"], told.get("views", 1))
 
     @cached_property
     def columns(self) -> dict[str, slice]:
@@ -79,13 +82,17 @@ class Layout:
     def places(self, steps: int) -> tuple[int, int]:
         """Where the data of rows and of maps begin, in bytes before the end of a sample of `steps` actions."""
         starts, end = [], 0
-        mapped = len(self.frames(steps))
+        mapped = self.views * len(self.frames(steps))
         for shape, kind in (((mapped,), self.record), ((steps + 1, self.row_size), np.dtype(np.float32))):
             header = len(npy_header(shape, kind))
             size = header + math.prod(shape) * kind.itemsize
             end += size + -size % BLOCK + BLOCK
             starts.append(end - BLOCK - header)
         return starts[1], starts[0]
+
+    def view_size(self, steps: int) -> int:
+        """[bytes] from a view of an episode's maps to the next."""
+        return len(self.frames(steps)) * self.record.itemsize
 
     def split(self, maps: torch.Tensor) -> dict[str, list[torch.Tensor]]:
         """{camera: [(…, C, h', w') a stage]}, views of maps (…, maps_size)."""
@@ -95,7 +102,8 @@ class Layout:
     def pack(self, arrays: Mapping[str, np.ndarray], features: Mapping[str, list[np.ndarray]]) -> Iterator[tuple]:
         """Suffix and bytes of both arrays of an episode."""
         steps = len(arrays["labels"])
-        rows, maps = np.zeros((steps + 1, self.row_size), np.float32), np.empty(len(self.frames(steps)), self.record)
+        rows = np.zeros((steps + 1, self.row_size), np.float32)
+        maps = np.empty(self.views * len(self.frames(steps)), self.record)
         for name, columns in self.columns.items():
             rows[: len(arrays[name]), columns] = arrays[name].reshape(len(arrays[name]), -1)
         for camera, stages in features.items():

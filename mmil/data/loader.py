@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import webdataset as wds
@@ -22,6 +23,7 @@ class WindowLoader:
     ) -> None:
         self._loader, self._clock, self._ring, self._begin = loader, clock, ring, begin
         self._length, self._batch_size = length, batch_size
+        self.waited = 0.0  # [s], for batches that were not ready when they were asked for
 
     def __len__(self) -> int:
         return self._length
@@ -30,7 +32,14 @@ class WindowLoader:
         self._clock.set(self._begin(), -1)
         laps = wds.DataPipeline(self._lap, lambda batches: merge(batches, batch_size=self._batch_size))
         batches = laps.with_epoch(self._length)  # here and not in the workers, who have unequal shares
-        yield from batches if self._loader.num_workers else ahead(batches)
+        ready = iter(batches if self._loader.num_workers else ahead(batches))
+        while True:
+            asked = time.perf_counter()
+            batch = next(ready, None)
+            self.waited += time.perf_counter() - asked
+            if batch is None:
+                return
+            yield batch
 
     def close(self) -> None:
         """End the workers now; the garbage collector would do it later, after waiting five seconds for each."""

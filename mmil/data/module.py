@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 from weakref import WeakSet
@@ -14,8 +14,9 @@ import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from mmil.contracts import Batch, Goal, Spec, UserError
+from mmil.contracts import Batch, Goal, Spec, UserError, require_known, stream_of
 from mmil.data.augment import Transform, augment
+from mmil.data.balance import Balance
 from mmil.data.cache import open_features
 from mmil.data.dataset import Dataset
 from mmil.data.features import FeatureWindows, Order
@@ -27,6 +28,7 @@ from mmil.data.sentences import Rephrase, number, read_sentences
 from mmil.data.shards import Row
 from mmil.data.stats import Stats, compute
 from mmil.data.stream import Clock, Stream
+from mmil.data.views import Views
 from mmil.data.windows import Cut
 
 
@@ -41,8 +43,12 @@ class WindowData(LightningDataModule):
     [expert, sloppy]; None: all.
     resample_sentences: at each reading of a training window, another sentence of its goal, or its own again where that
     refers to its scene.
-    others: the share of training windows told another thing of their scene instead, in which nothing is imitated.
-    resampled: draw shards with replacement, for fewer shards than ranks. augment: for training images, on the device.
+    others: the share of training windows told another goal of their scene instead, in which nothing is imitated.
+    balance, balance_episodes: 0 reads every training window once an epoch, 1 every skill (every episode of a skill)
+    equally often, see Balance. weights: quality → how much its demonstrations count in imitation; unnamed ones 1.
+    maps: [depth] gives depth too; it is not augmented.
+    resampled: draw shards with replacement, for fewer shards than ranks. augment: for training images, on the device,
+    or, with cached features, what makes the further of their `views`, one of which is drawn at each reading.
     """
 
     def __init__(
@@ -50,7 +56,7 @@ class WindowData(LightningDataModule):
         *,
         path: Path,
         cache: Path | None = None,
-        batch_size: int = 64,
+        batch_size: int = 128,
         past: int = 1,
         future: int = 8,
         stride: int = 1,
@@ -62,29 +68,40 @@ class WindowData(LightningDataModule):
         qualities: Sequence[str] | None = None,
         resample_sentences: bool = True,
         others: float = 0.0,
+        balance: float = 0.0,
+        balance_episodes: float = 0.0,
+        weights: Mapping[str, float] | None = None,
+        maps: Sequence[Literal["depth"]] = (),
         augment: Sequence[Transform] = (),
+        views: int = 1,
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self._told_workers = workers is not None
         workers = (0 if cache else 2) if workers is None else workers
         _check(batch_size=(batch_size, 1), workers=(workers, 0), shuffle_buffer=(shuffle_buffer, 0))
         if not 0 <= validation < 1:
             raise UserError(f"validation is {validation}; it is a share of the episodes, at least 0 and below 1")
         if not 0 <= others < 1 or (others and not resample_sentences):
             raise UserError(f"others is {others}; it is a share of windows below 1, and needs resample_sentences")
-        if cache and augment:
-            raise UserError("cached features cannot be augmented: leave out either cache or augment")
-        self.cut = Cut(past=past, future=future, stride=stride, target=target)
+        if cache and augment and views == 1:
+            raise UserError("cached features cannot be augmented: leave out cache or augment, or cache several views")
+        self.cut = Cut(past=past, future=future, stride=stride, target=target, weights=dict(weights or {}))
+        self._balance = partial(Balance, skills=balance, episodes=balance_episodes, seed=seed)
+        self._balance(rows=(), windows=())  # refused now if at all
         self.path, self.cache, self.batch_size, self.workers = Path(path), cache, batch_size, workers
         self.shuffle_buffer, self.resampled, self.validation = shuffle_buffer, resampled, validation
         self.qualities = None if qualities is None else tuple(qualities)
         self.resample_sentences, self.others = resample_sentences, others
-        self.transforms, self.seed = tuple(augment), seed
+        self.streams, self.seed = tuple(maps), seed
+        self.views = Views(count=views, transforms=tuple(augment), seed=seed)
         self._loaders: WeakSet[WindowLoader] = WeakSet()
         self._epoch = 0  # the next one
 
     def setup(self, stage: str | None = None) -> None:
         """Open the data set; cheap, and again does nothing."""
+        _ = self.maps
+        require_known("quality", self.cut.weights, {row.quality for row in self.dataset.rows}, where="to weigh")
         if not self.training_rows:
             raise UserError(f"{self.path}: nothing to train on; {len(self.held_out_rows)} episodes are for validation")
 
@@ -125,6 +142,19 @@ class WindowData(LightningDataModule):
     def held_out_rows(self) -> list[Row]:
         return self._of(self.dataset, training=False)
 
+    @cached_property
+    def balance(self) -> Balance:
+        """How often which training window is read."""
+        return self._balanced(self.training_rows)
+
+    @cached_property
+    def maps(self) -> tuple[str, ...]:
+        """The maps that are read, of every camera."""
+        names = tuple(name for name in self.spec.maps if stream_of(name) in self.streams)
+        if self.streams and not names:
+            raise UserError(f"{self.path} has no {self.streams[0]}; its maps: {', '.join(self.spec.maps) or 'none'}")
+        return names
+
     def train_dataloader(self) -> WindowLoader:
         return self._loader(training=True)
 
@@ -133,11 +163,12 @@ class WindowData(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augment the images of a training batch, where the training runs."""
-        if self.transforms and self.trainer is not None and self.trainer.training:
+        if self.views.transforms and not self.cache and self.trainer is not None and self.trainer.training:
             draws = number(self.seed, "augment", self.trainer.global_rank, self.trainer.global_step) >> 1
             generator = torch.Generator().manual_seed(draws)
             batch.images = {
-                camera: augment(images, self.transforms, generator=generator) for camera, images in batch.images.items()
+                camera: augment(images, self.views.transforms, generator=generator)
+                for camera, images in batch.images.items()
             }
         return batch
 
@@ -158,6 +189,9 @@ class WindowData(LightningDataModule):
         rows = [row for row in every if row.split == "train" or not training]
         return [row for row in rows if held_out(row.key, share=self.validation) != training]
 
+    def _balanced(self, rows: Sequence[Row]) -> Balance:
+        return self._balance(rows=rows, windows=[len(self.cut.times(row.steps)) for row in rows])
+
     def _loader(self, *, training: bool) -> WindowLoader:
         rows = self._of(self.features or self.dataset, training=training)
         workers = self._useful_workers(rows, training=training)
@@ -177,51 +211,41 @@ class WindowData(LightningDataModule):
     def _image_loader(
         self, rows: Sequence[Row], *, training: bool, rephrase: Rephrase | None, workers: int, clock: Clock, ring: Ring
     ) -> DataLoader:
-        stream = Stream(
+        return Stream(
             folder=self.path,
             rows=rows,
             spec=self.spec,
             cut=self.cut,
             batch_size=self.batch_size,
+            maps=self.maps,
             shuffle_buffer=self.shuffle_buffer if training else 0,
             resampled=self.resampled and training,
             rephrase=rephrase,
+            balance=self._balanced(rows) if training else None,
             seed=self.seed,
             rank=self._rank(),
             ranks=self._ranks(),
             clock=clock,
             ring=ring,
-        )
-        return DataLoader(
-            stream.pipeline(),
-            batch_size=None,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            generator=torch.Generator(),  # not the network's: a reader ahead of it would draw at any time
-        )
+        ).loader(workers)
 
     def _feature_loader(
         self, rows: Sequence[Row], *, training: bool, rephrase: Rephrase | None, workers: int, clock: Clock, ring: Ring
     ) -> DataLoader:
         assert self.features is not None
-        windows = FeatureWindows(self.features, rows, cut=self.cut, clock=clock, rephrase=rephrase)
+        drawn: dict[str, Any] = {"maps": self.maps, "seed": self.seed if training else None}
+        windows = FeatureWindows(self.features, rows, cut=self.cut, clock=clock, rephrase=rephrase, **drawn)
         order = Order(
             windows=len(windows),
             batch_size=self.batch_size,
             clock=clock,
             shuffled=training,
+            balance=self._balanced(rows) if training else None,
             seed=self.seed,
             rank=self._rank(),
             ranks=self._ranks(),
         )
-        return DataLoader(
-            windows,
-            batch_sampler=order,
-            collate_fn=ring.pack,  # type: ignore[arg-type]  # __getitems__ gives a batch and no list
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            generator=torch.Generator(),
-        )
+        return windows.loader(order, ring=ring, workers=workers)
 
     def _useful_workers(self, rows: Sequence[Row], *, training: bool) -> int:
         """Workers that have something to read; images are shared out by the shard, and each rank needs one."""
@@ -233,7 +257,7 @@ class WindowData(LightningDataModule):
                 f"{shards} shards cannot be shared by {ranks} ranks: make it with fewer episodes_per_shard, "
                 "use fewer ranks, or set resampled: true"
             )
-        if training and shards // ranks < self.workers:
+        if training and self._told_workers and shards // ranks < self.workers:
             warnings.warn(f"{self.path} has shards for {shards // ranks} of {self.workers} workers", stacklevel=4)
         return min(self.workers, max(1, shards // ranks))
 
@@ -243,6 +267,7 @@ class WindowData(LightningDataModule):
             images = 2 * Layout.of(self.features.manifest).maps_size
         else:
             images = sum(math.prod(shape) for shape in self.spec.cameras.values())
+            images += sum(4 * math.prod(self.spec.maps[name]) for name in self.maps)
         signals = sum(4 * math.prod(shape) + 64 for shape in per_frame(self.spec).values())
         return self.cut.past * (images + signals) + self.cut.future * (4 * len(self.spec.action) + 1) + 1024
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
@@ -26,15 +27,19 @@ OWN = 0.5  # of the readings of an episode whose sentence refers to its scene, h
 
 @dataclass(frozen=True)
 class Told:
-    """A sentence, the thing it asks for, and whether that is the one the demonstration takes."""
+    """A sentence, the goal it asks for, and whether that is the one the demonstration reaches."""
 
     sentence: str
-    thing: Thing
+    goal: Goal
     own: bool = True
 
     def place(self, things: Sequence[Thing]) -> int:
-        """Of its thing among these; −1 where nobody wrote down which things there were."""
-        return things.index(self.thing) if self.thing in things else -1
+        """Of its object among these; −1 where nobody wrote down which things there were."""
+        return _place(self.goal.object, things)
+
+    def target_place(self, things: Sequence[Thing]) -> int:
+        """Of its target among these; −1 also where it has none."""
+        return _place(self.goal.target, things)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,25 +48,52 @@ class Rephrase:
 
     A recorded sentence that is not among its goal's is true in its scene alone: its own windows are told it, no others.
 
-    others: the share of windows that are told another thing of their scene, for lessons that ask where it is.
+    others: the share of windows that are told another goal of their scene, with another object or target, for lessons
+    that ask where it is or whether it is what is done.
     """
 
     sentences: Mapping[Goal, tuple[str, ...]]
     others: float = 0.0
     seed: int = 0
 
-    def __call__(self, goal: Goal, recorded: str, *, things: Sequence[Thing], key: str, t: int, epoch: int) -> Told:
-        if self.others and number(self.seed, "other", epoch, key, t) < self.others * 2**64:
-            feasible = [replace(goal, object=thing) for thing in things if thing != goal.object]
-            feasible = [other for other in feasible if other in self.sentences]
+    def __call__(
+        self, goal: Goal, recorded: str, *, things: Sequence[Thing], key: str, t: int, epoch: int, again: int = 0
+    ) -> Told:
+        """again: how often this window was read before, in this epoch's time through the data."""
+        reading = (epoch, key, t, again) if again else (epoch, key, t)
+        if self.others and number(self.seed, "other", *reading) < self.others * 2**64:
+            feasible = self._feasible(things, instead_of=goal)
             if feasible:
-                other = feasible[number(self.seed, "which", epoch, key, t) % len(feasible)]
-                return Told(self._one_of(self.sentences[other], key, t, epoch), other.object, own=False)
+                other = feasible[number(self.seed, "which", *reading) % len(feasible)]
+                return Told(self._one_of(self.sentences[other], reading), other, own=False)
         choices = self.sentences.get(goal, ())
         bound = recorded not in choices
-        if bound and (not choices or number(self.seed, "own", epoch, key, t) < OWN * 2**64):
-            return Told(recorded, goal.object)
-        return Told(self._one_of(choices, key, t, epoch), goal.object)
+        if bound and (not choices or number(self.seed, "own", *reading) < OWN * 2**64):
+            return Told(recorded, goal)
+        return Told(self._one_of(choices, reading), goal)
 
-    def _one_of(self, sentences: Sequence[str], key: str, t: int, epoch: int) -> str:
-        return sentences[number(self.seed, epoch, key, t) % len(sentences)]
+    def _one_of(self, sentences: Sequence[str], reading: tuple[object, ...]) -> str:
+        return sentences[number(self.seed, *reading) % len(sentences)]
+
+    def _feasible(self, things: Sequence[Thing], *, instead_of: Goal) -> list[Goal]:
+        """Goals of the data that these things allow and that differ in what is taken, or in what it is brought to."""
+        return [
+            goal
+            for thing in things
+            if thing in self._goals
+            for goal in self._goals[thing]
+            if (goal.target is None or goal.target in things)
+            and (thing != instead_of.object or (goal.target and instead_of.target and goal.target != instead_of.target))
+        ]
+
+    @cached_property
+    def _goals(self) -> dict[Thing, list[Goal]]:
+        """Those of the data by their object, in an order of their own."""
+        found: dict[Thing, list[Goal]] = {}
+        for goal in sorted(self.sentences, key=str):
+            found.setdefault(goal.object, []).append(goal)
+        return found
+
+
+def _place(thing: Thing | None, things: Sequence[Thing]) -> int:
+    return things.index(thing) if thing in things else -1

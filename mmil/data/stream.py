@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
 import webdataset as wds
-from torch.utils.data import get_worker_info
+from torch.utils.data import DataLoader, get_worker_info
 
 from mmil.contracts import Batch, Spec
+from mmil.data.balance import Balance
 from mmil.data.members import read_samples
 from mmil.data.ring import Parcel, Ring
 from mmil.data.sentences import Rephrase
@@ -48,14 +50,25 @@ class Stream:
     spec: Spec
     cut: Cut
     batch_size: int
+    maps: Sequence[str] = ()  # of the depth maps, those that are read
     shuffle_buffer: int = 0  # windows; 0: the order of the shards
     resampled: bool = False  # every worker draws shards with replacement
     rephrase: Rephrase | None = None
+    balance: Balance | None = None  # None: every window once
     seed: int = 0
     rank: int = 0
     ranks: int = 1
     clock: Clock = field(default_factory=Clock)
     ring: Ring | None = None
+
+    def loader(self, workers: int) -> DataLoader:
+        return DataLoader(
+            self.pipeline(),
+            batch_size=None,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            generator=torch.Generator(),  # not the network's: a reader ahead of it would draw at any time
+        )
 
     def pipeline(self) -> wds.DataPipeline:
         """Batches of one lap; a worker's last one may be smaller than the others."""
@@ -83,9 +96,19 @@ class Stream:
         return islice(shards, self.rank, None, self.ranks)  # told, not looked up: a spawned worker knows no ranks
 
     def _windows(self, shards: Iterable[list[Row]]) -> Iterator[Window]:
+        readings = self._readings()
         for rows in shards:
-            for row, sample in read_samples(self.folder, rows):
-                yield from cut_windows(row, sample, cut=self.cut, spec=self.spec)
+            for row, sample in read_samples(self.folder, [row for row in rows if readings[row.key].any()]):
+                windows = cut_windows(row, sample, cut=self.cut, spec=self.spec, maps=self.maps)
+                for window, count in zip(windows, readings[row.key].tolist(), strict=True):
+                    yield from (replace(window, again=again) if again else window for again in range(count))
+
+    def _readings(self) -> dict[str, np.ndarray]:
+        """Key → how often each window of that episode is read this time, whoever reads it."""
+        windows = [len(self.cut.times(row.steps)) for row in self.rows]
+        balance = self.balance or Balance(rows=self.rows, windows=windows)
+        parts = np.split(balance.readings(*self.clock.now), np.cumsum(windows)[:-1])
+        return {row.key: part for row, part in zip(self.rows, parts, strict=True)}
 
     def _shuffled(self, windows: Iterator[Window]) -> Iterator[Window]:
         size = self.shuffle_buffer

@@ -7,16 +7,21 @@ t … t+H-1 (the last one repeated past the end, where `valid` is false). Pure f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from mmil.contracts import Batch, Goal, Spec, Thing, UserError, require_known
+from mmil.contracts import Batch, Goal, Spec, Thing, UserError, metres, require_known
+from mmil.data.maps import decode_map, map_file
 from mmil.data.members import Sample
 from mmil.data.sample import decode_arrays, frame_name, per_frame
 from mmil.data.sentences import Rephrase, Told
 from mmil.data.shards import Row
+
+if TYPE_CHECKING:
+    import torch
 
 Target = Literal["labels", "actions"]
 
@@ -26,7 +31,7 @@ class Cut:
     """How windows are cut: K past, H future, every stride-th t, learning from labels or from executed actions.
 
     stray: labels after an executed action that differs by more from its own label are not valid, for they answer a
-    push that no policy could foresee at t.
+    push that no policy could foresee at t. weights: quality of a demonstration → how much it counts, 1 if unnamed.
     """
 
     past: int = 1
@@ -34,12 +39,19 @@ class Cut:
     stride: int = 1
     target: Target = "labels"
     stray: float = 0.5
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("past", "future", "stride"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
         require_known("target", [self.target], get_args(Target))
+        if wrong := [f"{name}: {weight}" for name, weight in self.weights.items() if not 0 <= weight < float("inf")]:
+            raise UserError(f"weights has {wrong[0]}; a weight is 0 or more")
+
+    def weight(self, quality: str) -> float | None:
+        """None where all count alike."""
+        return float(self.weights.get(quality, 1.0)) if self.weights else None
 
     def strayed(self, actions: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """bool (…): where what was executed (…, A) is far from the label, if labels are what is learnt."""
@@ -64,9 +76,12 @@ class Window:
     privileged: Mapping[str, np.ndarray]  # name → float32 (K, …)
     actions: np.ndarray  # float32 (H, A)
     valid: np.ndarray  # bool (H,)
+    weight: float | None = None
+    again: int = 0  # readings of it before this one
+    maps: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)  # <camera>.depth → K encoded maps
 
 
-def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[Window]:
+def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec, maps: Sequence[str] = ()) -> Iterator[Window]:
     """The windows of an encoded episode, in order of t."""
     steps = row.steps
     arrays = decode_arrays(sample["npz"], ["actions", "labels", *per_frame(spec)])
@@ -75,6 +90,7 @@ def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[W
     strayed = np.concatenate([strayed, np.zeros(cut.future - 1, bool)])
     told = {name: _from_the_start(arrays[name], cut.past) for name in per_frame(spec)}
     frames = {camera: [_frame(row, sample, frame_name(camera, t)) for t in range(steps)] for camera in spec.cameras}
+    measured = {name: [_frame(row, sample, map_file(name, t)) for t in range(steps)] for name in maps}
     for t in cut.times(steps):
         past = range(t - cut.past + 1, t + 1)
         yield Window(
@@ -84,10 +100,12 @@ def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec) -> Iterator[W
             instruction=row.instruction,
             things=row.things,
             frames={camera: tuple(images[max(0, i)] for i in past) for camera, images in frames.items()},
+            maps={name: tuple(found[max(0, i)] for i in past) for name, found in measured.items()},
             signals={name: told[f"signals/{name}"][t : t + cut.past] for name in spec.signals},
             privileged={name: told[f"privileged/{name}"][t : t + cut.past] for name in spec.privileged},
             actions=actions[t : t + cut.future],
             valid=(np.arange(t, t + cut.future) < steps) & unpushed(strayed[t : t + cut.future]),
+            weight=cut.weight(row.quality),
         )
 
 
@@ -140,11 +158,30 @@ def collate(windows: Sequence[Window], *, spec: Spec, rephrase: Rephrase | None 
         privileged={
             name: torch.from_numpy(np.stack([w.privileged[name] for w in windows])) for name in spec.privileged
         },
+        maps={name: _metres(windows, name, spec) for name in windows[0].maps},
+        weight=stacked([window.weight for window in windows]),
         asked=torch.tensor([one.place(window.things) for window, one in zip(windows, told, strict=True)]),
+        target=torch.tensor([one.target_place(window.things) for window, one in zip(windows, told, strict=True)]),
     )
+
+
+def _metres(windows: Sequence[Window], name: str, spec: Spec) -> torch.Tensor:
+    """float32 (B, K, 1, h, w) of a depth map."""
+    import torch
+
+    shown = [[decode_map(data, name, spec.maps[name]) for data in window.maps[name]] for window in windows]
+    return torch.from_numpy(metres(np.array(shown)))[:, :, None]
+
+
+def stacked(weights: Sequence[float | None]) -> torch.Tensor | None:
+    """float32 (B,), or None where nothing is weighed."""
+    import torch
+
+    return None if None in weights else torch.tensor(weights)
 
 
 def _told(window: Window, rephrase: Rephrase | None, epoch: int) -> Told:
     if rephrase is None:
-        return Told(window.instruction, window.goal.object)
-    return rephrase(window.goal, window.instruction, things=window.things, key=window.key, t=window.t, epoch=epoch)
+        return Told(window.instruction, window.goal)
+    told = partial(rephrase, window.goal, window.instruction, things=window.things, key=window.key, t=window.t)
+    return told(epoch=epoch, again=window.again)

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from mmil.heads.head import Head
+from mmil.heads.head import LEAST, Head
 
 
 class Regression(Head):
@@ -25,10 +25,10 @@ class Regression(Head):
         return self.net(context).unflatten(1, self.chunk)
 
     def loss(self, context: torch.Tensor, actions: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """Mean over valid actions (B, H) of actions (B, H, A)."""
+        """Mean over actions (B, H, A) weighted by valid (B, H)."""
         error = self(context) - actions
         cost = error.abs() if self.norm == "l1" else error.square()
-        return (cost.mean(dim=2) * valid).sum() / valid.sum().clamp(min=1)
+        return (cost.mean(dim=2) * valid).sum() / valid.sum().clamp(min=LEAST)
 
     def sample(self, context: torch.Tensor) -> torch.Tensor:
         """(B, H, A) in [−1, 1]."""

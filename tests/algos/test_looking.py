@@ -34,6 +34,32 @@ def test_a_map_on_the_thing_costs_nothing_and_one_beside_it_much():
     assert lesson(middle_of_cell, row=3, column=5) > 19  # upside down
 
 
+def both(*, second: int, target: int) -> float:
+    """Of a camera whose first point lies on the object in column 5, and whose second in column `second`."""
+    maps = torch.full((1, 1, 2, GRID[0] * GRID[1]), -20.0)
+    maps[0, 0, 0, 5], maps[0, 0, 1, second] = 0.0, 0.0
+    batch = Batch(
+        images={},
+        signals={"camera_front": ABOVE.expand(1, 1, 8)},
+        instruction=["put it in there"],
+        actions=torch.zeros(1, 1, 1),
+        valid=torch.ones(1, 1, dtype=torch.bool),
+        privileged={"body_poses": torch.tensor([[[[0.375, 0.75, 0, 0, 0, 0, 1], [-0.625, 0.75, 0, 0, 0, 0, 1]]]])},
+        asked=torch.tensor([0]),
+        target=torch.tensor([target]),
+    )
+    told = {"grids": {"front": GRID}, "aspects": {"front": 1.0}}
+    alone = looking_loss({"front": maps[:, :, :1]}, batch, **told)
+    assert alone < 1e-6  # a policy of one point looks at the object
+    return looking_loss({"front": maps}, batch, **told).item()
+
+
+def test_the_second_point_belongs_on_the_target_where_there_is_one():
+    assert both(second=1, target=1) < 1e-6
+    assert both(second=5, target=1) > 9  # half of the two lessons
+    assert both(second=5, target=-1) < 1e-6
+
+
 def test_a_thing_out_of_the_picture_teaches_nothing():
     assert lesson((1.5, 0.0), row=0, column=0) == 0.0
 

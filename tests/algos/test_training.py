@@ -4,6 +4,7 @@ import csv
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -183,3 +184,38 @@ def test_it_trains_on_the_qualities_asked_for_and_refuses_those_that_are_not_the
     with pytest.raises(UserError, match=r"sloppy.*expert"):
         run(data, tmp_path / "none", "--qualities", "[sloppy]")
     assert not (tmp_path / "none").exists()
+
+
+def test_what_a_run_reads_and_waits_for_is_told(whole):
+    assert 0 <= min(losses(whole, "train/data_wait").values()) <= max(losses(whole, "train/data_wait").values()) < 1
+    assert losses(whole, "share/lift") == {0: 1.0} and RunFolder.open(whole).data["shares"] == {"lift": 1.0}
+    told, waited = RunFolder.open(whole).lines()
+    assert "4 epochs" in told and "loss on held-out episodes" in told and "waited for data" in waited
+
+
+def test_a_gradient_that_is_not_finite_stops_and_spoils_nothing(data, tmp_path, monkeypatch):
+    from mmil.algos import BC
+
+    original, out = BC.training_step, tmp_path / "nan"
+    kept = out / "checkpoints" / "last.ckpt"
+    before: list[bytes] = []
+
+    def spoilt(self, batch, index):
+        loss = original(self, batch, index)
+        if self.current_epoch == 1 and index == 0:
+            before.append(kept.read_bytes())
+            return loss * torch.nan
+        return loss
+
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="holds a NaN or an infinity") as error:
+        patch.setattr(BC, "training_step", spoilt)
+        run(data, out, "--epochs", "3")
+    assert "\n" not in str(error.value) and f"{kept} is as it was" in str(error.value)
+    assert kept.read_bytes() == before[0] and not (out / "model.safetensors").exists()
+    (path,) = out.glob("not_finite-*.npz")
+    assert str(path) in str(error.value)
+    with np.load(path, allow_pickle=False) as batch:
+        assert batch["actions"].shape == (16, 8, 7) and len(batch["instruction"]) == 16
+        assert batch["images/front.0"].dtype == np.float16 and batch["signals/joint_pos"].shape == (16, 1, 7)
+    run(data, out, "--epochs", "3")  # goes on from there
+    assert RunFolder.open(out).finished

@@ -1,10 +1,12 @@
 """Augmentation is drawn a sample, keeps left on the left, and does nothing at zero strength."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from mmil.contracts import UserError
-from mmil.data.augment import Colour, Shift, augment
+from mmil.data.augment import Colour, Crop, Erase, Shift, augment
 
 OFF = {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0}
 
@@ -79,3 +81,39 @@ def test_impossible_strengths_are_refused():
         Shift(pixels=-1)
     with pytest.raises(UserError, match="hue is"):
         Colour(hue=0.7)
+
+
+def test_a_crop_is_nearer_and_the_same_for_the_frames_of_a_sample():
+    seen = Crop(least=0.5)(place(), generator=seeded()).long()
+    assert seen.shape == (16, 2, 3, 20, 24) and (seen[:, 0] == seen[:, 1]).all()
+    rows, columns = seen[:, 0, 0, :, 0], seen[:, 0, 1, 0]
+    assert (rows.diff(dim=1) >= 0).all() and (columns.diff(dim=1) >= 0).all()  # nothing is turned over
+    spans = (rows[:, -1] - rows[:, 0] + 1) / 20
+    assert 0.45 <= spans.min() < 0.7 < spans.max() <= 1 and len(set(rows[:, 0].tolist())) > 4
+    assert Crop(least=1.0)(place()) is not None and torch.equal(Crop(least=1.0)(place()), place())
+    tiny = Crop(least=1 - 1e-6)(place(), generator=seeded())
+    assert (tiny.long() - place().long()).abs().max() <= 1
+
+
+def test_a_rectangle_is_erased_from_some_samples_and_from_all_their_frames():
+    images = torch.zeros(400, 2, 3, 20, 24, dtype=torch.uint8)
+    seen = Erase(share=0.4, least=0.1, most=0.2)(images, generator=seeded())
+    assert (seen[:, 0] == seen[:, 1]).all()
+    hidden = (seen[:, 0] > 0).any(dim=1)  # (B, 20, 24)
+    erased = hidden.flatten(1).any(dim=1)
+    assert 0.32 < erased.float().mean() < 0.48
+    areas = hidden[erased].flatten(1).float().mean(dim=1)
+    assert areas.min() > 0.07 and areas.max() < 0.25
+    for one in hidden[erased][:20]:
+        rows, columns = one.any(dim=1).nonzero(), one.any(dim=0).nonzero()
+        assert one[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].float().mean() > 0.99
+    assert Erase(share=0)(images) is images
+    assert torch.equal(seen, Erase(share=0.4, least=0.1, most=0.2)(images, generator=seeded()))
+
+
+@pytest.mark.parametrize(
+    "wrong", [partial(Crop, least=0), partial(Erase, share=2), partial(Erase, least=0.5, most=0.1)]
+)
+def test_impossible_parts_are_refused(wrong):
+    with pytest.raises(UserError, match=r"between 0 and 1|above 0"):
+        wrong()

@@ -280,7 +280,7 @@ def test_the_options_are_a_schema(counting):
     parser.add_class_arguments(WindowData, "data")
     moves = [{"class_path": "mmil.data.augment.Shift", "init_args": {"pixels": 2}}, {"class_path": "Colour"}]
     config = parser.parse_object({"data": {"path": str(counting.path), "augment": moves}})
-    assert parser.instantiate(config).data.transforms[0] == Shift(pixels=2)
+    assert parser.instantiate(config).data.views.transforms[0] == Shift(pixels=2)
     with pytest.raises(Exception, match="labels"):
         parser.parse_object({"data": {"path": "x", "target": "rewards"}})
 

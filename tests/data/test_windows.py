@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmil.contracts import UserError
+from mmil.contracts import Goal, Thing, UserError
 from mmil.data.members import read_samples
 from mmil.data.sentences import Rephrase, number, read_sentences
 from mmil.data.windows import Cut, collate, cut_windows, decode_image
@@ -77,7 +77,7 @@ def test_sentences_are_redrawn_within_their_goal(counting):
 
     drawn = told(draw)
     assert {one.sentence for one in drawn} == set(sentences[row.goal])
-    assert all(one.own and one.thing == row.goal.object for one in drawn)
+    assert all(one.own and one.goal == row.goal for one in drawn)
     assert drawn[::2] != drawn[1::2]  # epochs differ
     assert drawn == told(draw)
     assert {one.sentence for one in told(Rephrase(sentences={}))} == {row.instruction}
@@ -90,7 +90,20 @@ def test_some_windows_are_told_another_thing_and_say_so(counting):
     drawn = [draw(row.goal, "", things=row.things, key=row.key, t=t, epoch=e) for t in range(100) for e in range(10)]
     others = [one for one in drawn if not one.own]
     assert 0.25 < len(others) / len(drawn) < 0.35
-    assert {one.thing for one in others} == set(row.things) - {row.goal.object}
+    assert {one.goal.object for one in others} == set(row.things) - {row.goal.object}
     of_another_goal = {said for goal, all_of_it in sentences.items() if goal != row.goal for said in all_of_it}
     assert all(one.sentence in of_another_goal for one in others)
     assert [one.place(row.things) for one in others[:3]] == [1, 1, 1] and others[0].place(()) == -1
+
+
+def test_another_goal_of_the_scene_has_another_object_or_another_target():
+    red, blue, plate, bin_ = Thing("cube", "red"), Thing("cube", "blue"), Thing("plate"), Thing("bin")
+    own = Goal("place", red, target=bin_, relation="in")
+    allowed = [Goal("place", red, target=plate, relation="on"), Goal("lift", blue), Goal("place", blue, target=bin_)]
+    barred = [Goal("lift", red), own, own.done("slowly"), Goal("place", blue, target=Thing("basket"))]
+    draw = Rephrase(sentences={goal: (str(goal),) for goal in [*allowed, *barred]}, others=0.9)
+    things = (red, blue, plate, bin_)
+    told = [draw(own, str(own), things=things, key="one", t=t, epoch=0) for t in range(200)]
+    assert {one.goal for one in told if not one.own} == set(allowed)
+    places = {(one.goal.verb, one.place(things), one.target_place(things)) for one in told}
+    assert places == {("place", 0, 3), ("place", 0, 2), ("lift", 1, -1), ("place", 1, 3)}
