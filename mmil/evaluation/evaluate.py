@@ -47,7 +47,9 @@ def evaluate(
         raise UserError(f"{trials} trials; at least 1 is needed")
     own = load_instructions(instructions, Grammar.load().verbs) if instructions else None
     held = Compositions.of(folder.data["config"], where=str(folder.path))
-    suites = _possible(_suites(suite, own_name=instructions.stem if instructions else None), held, tell)
+    mannered = bool((folder.data["config"]["scene"].get("init_args") or {}).get("manners"))
+    suites = _suites(suite, own_name=instructions.stem if instructions else None)
+    suites = _possible(suites, held, mannered=mannered, tell=tell)
     where = {one.name: _place(one, folder, out, several=len(suites) > 1) for one in suites}
     about = {
         "command": command,
@@ -95,15 +97,25 @@ def _suites(name: str, *, own_name: str | None) -> list[Suite]:
     return [replace(one, layouts=one.layouts or one.name, name=f"{one.name}-{own_name}") for one in suites]
 
 
-def _possible(suites: list[Suite], held: Compositions, tell: Callable[[str], None]) -> list[Suite]:
-    """Without those that need held-out compositions where there are none; the only one asked for is refused."""
-    left_out = [] if held else [one for one in suites if one.goals == "held_out"]
-    for one in left_out:
-        line = f"{one.name}: the data set of this run holds out no compositions (`mmil splits` chooses some)"
-        if len(suites) == 1:
-            raise UserError(line)
-        tell(f"{line}; left out")
-    return [one for one in suites if one not in left_out]
+def _possible(
+    suites: list[Suite], held: Compositions, *, mannered: bool, tell: Callable[[str], None]
+) -> list[Suite]:
+    """Without those whose goals the data set does not have; the only one asked for is refused."""
+    reasons = {one.name: _impossible(one, held, mannered=mannered) for one in suites}
+    for name, reason in reasons.items():
+        if reason and len(suites) == 1:
+            raise UserError(f"{name}: {reason}")
+        if reason:
+            tell(f"{name}: {reason}; left out")
+    return [one for one in suites if not reasons[one.name]]
+
+
+def _impossible(suite: Suite, held: Compositions, *, mannered: bool) -> str:
+    if suite.goals == "held_out" and not held:
+        return "the data set of this run holds out no compositions (`mmil splits` chooses some)"
+    if suite.manner == "always" and not mannered:
+        return "the data set of this run asks for no manners (`manners:` of its scene)"
+    return ""
 
 
 def load_runner(path: Path, execute: int) -> Any:
@@ -136,4 +148,5 @@ def _finished(place: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
         there = json.loads((place / "summary.json").read_text())
     except (OSError, ValueError):
         return None
-    return there if all(there.get(key) == value for key, value in asked.items()) else None
+    same = all(there.get(key) == value for key, value in asked.items())
+    return there if same and "skills" in there else None  # those without were drawn otherwise

@@ -14,7 +14,7 @@ from typing import Any
 from mmil.contracts import OUTCOMES, Trial, UserError
 from mmil.evaluation.statistics import Interval, summarise, wilson
 
-SUITE_ORDER = ("seen", "paraphrase", "camera", "wrong", "null")
+SUITE_ORDER = ("seen", "paraphrase", "composition", "camera", "manner", "wrong", "null")
 MARKS = ("config.yaml", "evaluation", "model.safetensors", "metrics.csv", "train.json")  # any one makes it a run
 VIDEO_NAME = re.compile(r"(\d+)-([a-z_]+)\.mp4")
 
