@@ -74,8 +74,8 @@ class Paired:
     def _phi(self, first: int, second: int) -> float:
         """How much the two succeed together, corrected for continuity."""
         margins = first * (self.n - first) * second * (self.n - second)
-        product = self.both * self.neither - self.only_first * self.only_second
-        product = max(product - self.n / 2, 0.0) if product > 0 else product
+        product: float = self.both * self.neither - self.only_first * self.only_second
+        product = max(product - self.n / 2, 0) if product > 0 else product
         return product / math.sqrt(margins) if margins else 0.0
 
     @property

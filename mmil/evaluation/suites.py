@@ -117,7 +117,7 @@ def choose(
         kinds = _trained(drawn, goals, held, offers, verb)
     if suite.manner == "always":
         kinds = [some for kind in kinds if (some := [goal for goal in kind if goal.manner])]
-    about = _about(suite, rng, drawn=drawn, kinds=kinds, verb=verb, held=held)
+    about = _about(suite, rng, drawn=drawn, kinds=kinds, verb=verb)
     goal = _other(about, [goal for kind in kinds for goal in kind], rng) if suite.told == "other" and about else about
     if goal is None or about is None:
         return None
@@ -152,14 +152,12 @@ def _about(
     drawn: Goal,
     kinds: list[list[Goal]],
     verb: str | None,
-    held: Compositions,
 ) -> Goal | None:
     """The drawn goal; where it is none of the suite's another, of a verb that is drawn first, or of a composition."""
-    if suite.goals != "held_out" and not held.excludes(drawn) and verb in (None, drawn.verb):
-        if suite.manner == "drawn" or drawn.manner:
-            return drawn if kinds else None
-    if suite.goals != "held_out" and verb is not None:
-        kinds = [kind for kind in kinds if kind[0].verb == verb]
+    if suite.goals == "train":
+        kinds = [kind for kind in kinds if verb in (None, kind[0].verb)]
+        if any(drawn in kind for kind in kinds):
+            return drawn
     return _one_of(_one_of(kinds, rng), rng) if kinds else None
 
 

@@ -128,14 +128,14 @@ def test_trials_go_on_to_the_first_layout_that_offers_a_goal(tmp_path):
 
 
 def test_a_composition_that_is_not_found_leaves_its_trials_to_the_others(tmp_path, monkeypatch):
-    monkeypatch.setattr("mmil.evaluation.trials.LAYOUTS", 9)
+    monkeypatch.setattr("mmil.evaluation.stage.LAYOUTS", 9)
     held = Compositions.parse([*ONE.to_json(), {"verb": "push"}])
     done = trials(tmp_path, count=6, names=["composition"], held=held)["composition"]
     assert {str(trial.goal) for trial in done} == {"lift red cube"}
 
 
 def test_a_composition_that_no_layout_offers_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("mmil.evaluation.trials.LAYOUTS", 5)
+    monkeypatch.setattr("mmil.evaluation.stage.LAYOUTS", 5)
     with pytest.raises(UserError, match="of composition: none of 5 layouts offers"):
         trials(tmp_path, count=1, held=Compositions.parse([{"verb": "push"}]))
 
