@@ -97,10 +97,10 @@ def evaluate(arguments: Sequence[str]) -> int:
     from mmil.evaluation.tables import attribution_table, suites_table
 
     # a flag alone reads better than the value that the parser asks for
-    bare = [
-        at for at, part in enumerate(arguments) if part == "--attribution" and arguments[at + 1 : at + 2] != ["true"]
+    told = [
+        "--attribution=true" if part == "--attribution" and after not in ("true", "false") else part
+        for part, after in zip(arguments, [*arguments[1:], ""], strict=False)
     ]
-    told = [f"{part}=true" if at in bare else part for at, part in enumerate(arguments)]
     parsed = parse(run, told, verb="evaluate", positional=("run",), skip=("command", "tell"))
     summaries = run(**parsed.options, command=shlex.join(["mmil", "evaluate", *arguments]), tell=say)
     table = attribution_table if parsed.options["attribution"] else suites_table

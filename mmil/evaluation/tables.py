@@ -13,7 +13,7 @@ Summaries = Mapping[str, Mapping[str, Any]]
 def suites_table(summaries: Summaries) -> list[str]:
     """A line a suite, then each skill where there are several, and each manner that was asked for."""
     lines = [_suite(name, summary) for name, summary in summaries.items()]
-    return [*lines, *skills_table(summaries), *_manners(summaries)]
+    return [*lines, *skills_table(summaries), *manners_table(summaries)]
 
 
 def _suite(name: str, summary: Mapping[str, Any]) -> str:
@@ -37,7 +37,8 @@ def _count(cell: Mapping[str, Any] | None) -> str:
     return f"{cell['successes']}/{cell['n']} [{100 * cell['low']:.0f}, {100 * cell['high']:.0f}]"
 
 
-def _manners(summaries: Summaries) -> list[str]:
+def manners_table(summaries: Summaries) -> list[str]:
+    """Each manner that was asked for; nothing where none was."""
     rows = [
         [suite, manner, _count(one), _count(one["fulfilled"]), _count(one["fulfilled_of_reached"])]
         for suite, summary in summaries.items()

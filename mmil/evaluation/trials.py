@@ -61,6 +61,7 @@ def evaluate_suites(
             workers=workers or parallel.available_cores(),
             seconds=round(seconds * len(ended) / max(1, len(requests)), 1),
             scene=suite.scene_config(stage.config, horizon=stage.horizon),
+            altered=change._asdict() if change else None,
             **details(ended),
             **about,
         )
