@@ -114,6 +114,7 @@ class Altered(Actor):
         if change.how == "shuffle" and not self._others:
             raise UserError("to shuffle an input takes instants of two trials or more")
         self._blank = props.blank() if change.how == "drop" else None
+        self.heard = ""  # the sentence that was last shown
 
     def reset(self, seed: int) -> None:
         self._first = self._given
@@ -122,7 +123,9 @@ class Altered(Actor):
         self.actor.reset(seed)
 
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
-        return self.actor.act(self._shown(observation), state)
+        shown = self._shown(observation)
+        self.heard = shown.instruction
+        return self.actor.act(shown, state)
 
     def _draw(self) -> Observation:
         tape = self._others[int(self._rng.integers(len(self._others)))]

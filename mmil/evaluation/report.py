@@ -75,7 +75,8 @@ def _pair_lines(first: Run, second: Run) -> list[str]:
     """Points between two runs on their common seeds, suite by suite and skill by skill."""
     both = [(name.name, "all", name, second.suite(name.name)) for name in first.suites]
     rows = [(name, verb, paired(one.trials, other.trials)) for name, verb, one, other in both if other]
-    rows += [(row["suite"], row["verb"], row["result"]) for row in sections.skill_pairs(first, second)]
+    pairs = sections.skill_pairs(first, second)  # the rest is on the page
+    rows += [(row["suite"], row["verb"], row["result"]) for row in pairs if row["suite"] == sections.TOGETHER]
     told = [[name, verb, result.difference] for name, verb, result in rows if result.n]
     title = f"{first.name} − {second.name}, paired"
     return ["", *aligned([["suite", "skill", title], *told], left=2)] if told else []

@@ -12,6 +12,8 @@ from mmil.evaluation.charts import altered_bars, interval_bar
 from mmil.evaluation.runs import Run, Suite
 from mmil.evaluation.statistics import Paired, paired, wilson
 
+TOGETHER = "all suites"  # but null and altered ones
+
 
 def judged(run: Run) -> list[Suite]:
     """The suites that say how good a run is: a null sentence asks for nothing, an altered input is not its own."""
@@ -24,7 +26,7 @@ def judged_trials(run: Run) -> list[Trial]:
 
 def skills(run: Run) -> dict[str, Any] | None:
     """Skills down, suites across, and all suites together; None where there is one skill."""
-    suites = [suite for suite in run.suites if suite.trials]
+    suites = [suite for suite in run.suites if suite.trials and suite.name != "null"]
     cells = {suite.name: by(suite.trials, PARTS["skills"]) for suite in suites}
     total = by(judged_trials(run), PARTS["skills"])
     if len(total) < 2:
@@ -85,8 +87,8 @@ def skill_pairs(first: Run, second: Run) -> list[dict[str, Any]]:
     """Each skill's paired comparison: over all suites that both were judged on, and suite by suite."""
     names = [suite.name for suite in judged(first) if second.suite(suite.name)]
     rows = []
-    for where in ("all suites", *names):
-        ours, theirs = (_of(run, names if where == "all suites" else [where]) for run in (first, second))
+    for where in (TOGETHER, *names):
+        ours, theirs = (_of(run, names if where == TOGETHER else [where]) for run in (first, second))
         verbs = sorted({trial.goal.verb for trial in (*ours, *theirs)})
         for verb in verbs if len(verbs) > 1 else ():
             result = paired(*([t for t in some if t.goal.verb == verb] for some in (ours, theirs)))

@@ -96,8 +96,8 @@ class Worker:
         goal, told = choice.goal, choice.sentence
         other = _Other(scene, choice.about) if goal != choice.about else None
         horizon, steps = round(self.stage.horizon * (SLOW_TIME if goal.manner else 1)), -1
-        actor = self._altered(request.change, suite, seed, choice) if request.change else self.actor
-        for turn in play(scene, actor, seed=seed, horizon=horizon, goal=goal, instruction=told):
+        altered = self._altered(request.change, suite, seed, choice) if request.change else None
+        for turn in play(scene, altered or self.actor, seed=seed, horizon=horizon, goal=goal, instruction=told):
             steps += 1
             watch(turn)
             if other:
@@ -105,7 +105,7 @@ class Worker:
         return Trial(
             suite=suite.name,
             goal=goal,
-            instruction=told,
+            instruction=altered.heard if altered else told,
             seed=seed,
             outcome=turn.outcome or "timeout",
             steps=steps,
@@ -117,7 +117,7 @@ class Worker:
             drawn_reached=other.reached if other else None,
         )
 
-    def _altered(self, change: Change, suite: Suite, seed: int, choice: Choice) -> Actor:
+    def _altered(self, change: Change, suite: Suite, seed: int, choice: Choice) -> Altered:
         assert self.stage.props is not None, "who alters inputs says with what"
         instead = self.instead(suite, seed, choice.goal) if change.how == "swap" else ""
         return Altered(self.actor, change, self.stage.props, seed=seed, instead=instead)

@@ -23,7 +23,7 @@ def _suite(name: str, summary: Mapping[str, Any]) -> str:
 
 def skills_table(summaries: Summaries) -> list[str]:
     """Skills down, suites across; nothing where there is one skill."""
-    cells = {name: summary.get("skills") or {} for name, summary in summaries.items()}
+    cells = {name: summary.get("skills") or {} for name, summary in summaries.items() if name != "null"}
     verbs = sorted({verb for skills in cells.values() for verb in skills})
     if len(verbs) < 2:
         return []
