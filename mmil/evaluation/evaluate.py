@@ -77,14 +77,7 @@ def evaluate(
         stage = replace(stage, props=Props(folder.spec, {n: one.mean for n, one in folder.stats.signals.items()}))
     if attribution:
         return {one.name: _attribute(one, stage, ask, folder, out=out, about=about) for one in suites}
-    where = {one.name: _place(one, folder, out, several=len(suites) > 1) for one in suites}
-    same = {"n": ask.trials, "seed": seed, **{name: about[name] for name in ("weights_sha256", "execute", "horizon")}}
-    done = {} if own else {one.name: there for one in suites if (there := _finished(where[one.name], same))}
-    left = [one for one in suites if one.name not in done]
-    if change and left:
-        stage = _with_tapes(stage, left, ask, change)
-    made = evaluate_suites(left, stage, **vars(ask), out=where, about=about, change=change)
-    return {one.name: made.get(one.name) or done[one.name] for one in suites}
+    return _summaries(suites, stage, ask, folder, change=change, out=out, about=about)
 
 
 @dataclass(frozen=True)
@@ -95,6 +88,28 @@ class Ask:
     seed: int
     workers: int | None
     patience: float | None
+
+
+def _summaries(
+    suites: list[Suite],
+    stage: Stage,
+    ask: Ask,
+    folder: RunFolder,
+    *,
+    change: Change | None,
+    out: Path | None,
+    about: dict[str, Any],
+) -> dict[str, dict[str, Any]]:
+    """Of every suite: those that were finished before, and the others played now."""
+    where = {one.name: _place(one, folder, out, several=len(suites) > 1) for one in suites}
+    asked = {"n": ask.trials, "seed": ask.seed}
+    asked |= {name: about[name] for name in ("weights_sha256", "execute", "horizon")}
+    done = {} if stage.own else {one.name: there for one in suites if (there := _finished(where[one.name], asked))}
+    left = [one for one in suites if one.name not in done]
+    if change and left:
+        stage = _with_tapes(stage, left, ask, change)
+    made = evaluate_suites(left, stage, **vars(ask), out=where, about=about, change=change)
+    return {one.name: made.get(one.name) or done[one.name] for one in suites}
 
 
 def _change(folder: RunFolder, without: str | None, how: How, *, attribution: bool) -> Change | None:
