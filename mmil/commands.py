@@ -97,13 +97,18 @@ def evaluate(arguments: Sequence[str]) -> int:
     """`mmil evaluate`."""
     from mmil.config import parse
     from mmil.evaluation.evaluate import evaluate as run
-    from mmil.evaluation.statistics import wilson
+    from mmil.evaluation.tables import attribution_table, suites_table
 
-    parsed = parse(run, arguments, verb="evaluate", positional=("run",), skip=("command", "tell"))
+    # a flag alone reads better than the value that the parser asks for
+    told = [
+        "--attribution=true" if part == "--attribution" and after not in ("true", "false") else part
+        for part, after in zip(arguments, [*arguments[1:], ""], strict=False)
+    ]
+    parsed = parse(run, told, verb="evaluate", positional=("run",), skip=("command", "tell"))
     summaries = run(**parsed.options, command=shlex.join(["mmil", "evaluate", *arguments]), tell=say)
-    for name, summary in summaries.items():
-        wrong = summary["wrong_object"]
-        say(f"{name:<12}{wilson(summary['successes'], summary['n'])}   wrong object {wrong['rate']:.1%}")
+    table = attribution_table if parsed.options["attribution"] else suites_table
+    for line in table(summaries):
+        say(line)
     say(f"next: mmil report {parsed.options['run']}")
     return 0
 

@@ -88,5 +88,7 @@ def test_a_misspelt_key_is_named_with_what_exists(tmp_path):
 
 
 def test_an_unknown_suite_is_told_with_those_that_exist():
-    with pytest.raises(UserError, match="no suite 'sene'; there are seen, paraphrase, camera, wrong, null"):
+    with pytest.raises(
+        UserError, match="no suite 'sene'; there are seen, paraphrase, composition, camera, manner, wrong"
+    ):
         load_suite("sene")

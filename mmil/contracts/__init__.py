@@ -10,7 +10,19 @@ numpy only: every room may import this module, and it imports none of them.
 from mmil.contracts.batch import Batch
 from mmil.contracts.episode import Episode, Trial
 from mmil.contracts.errors import Infeasible, NotFinite, UserError, require_known
-from mmil.contracts.goal import BESIDE, DO, OUTCOMES, SIDES, Goal, Outcome, Split, Thing, require_feasible
+from mmil.contracts.goal import (
+    BESIDE,
+    DO,
+    HELD_STEPS,
+    OUTCOMES,
+    SIDES,
+    SLOW_TIME,
+    Goal,
+    Outcome,
+    Split,
+    Thing,
+    require_feasible,
+)
 from mmil.contracts.interfaces import Actor, Scene
 from mmil.contracts.maps import (
     MOST_THINGS,
@@ -31,10 +43,12 @@ __all__ = [
     "BESIDE",
     "BODY_POSES",
     "DO",
+    "HELD_STEPS",
     "MOST_THINGS",
     "OUTCOMES",
     "ROBOT",
     "SIDES",
+    "SLOW_TIME",
     "STREAMS",
     "Actor",
     "Batch",

@@ -75,6 +75,10 @@ class Trial:
     steps: int
     taken: str | None  # the object lifted or held at the end, "red cube"
     seconds: float = 0.0  # wall time
+    measures: Mapping[str, float] = field(default_factory=dict)  # of the attempt, see Scene.measures
+    fulfilled: bool | None = None  # whether it was done in the goal's manner; None where that was not measured
+    drawn: Goal | None = None  # of the layout, where another goal was told
+    drawn_reached: bool | None = None  # whether that one was reached instead, or on the way; None: nobody could say
 
     @property
     def success(self) -> bool:
@@ -86,4 +90,7 @@ class Trial:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Trial:
         fields = {key: value for key, value in data.items() if key != "success"}
-        return cls(**{**fields, "goal": Goal.from_json(data["goal"])})
+        drawn = data.get("drawn")
+        return cls(
+            **{**fields, "goal": Goal.from_json(data["goal"]), "drawn": Goal.from_json(drawn) if drawn else None}
+        )

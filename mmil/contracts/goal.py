@@ -21,6 +21,8 @@ SIDES: Mapping[str, tuple[float, float]] = {
     "back": (-1.0, 0.0),
 }
 BESIDE = {"left_of": SIDES["left"], "right_of": SIDES["right"], "in_front_of": SIDES["front"], "behind": SIDES["back"]}
+HELD_STEPS = 3  # control steps a goal must stay reached
+SLOW_TIME = 2.5  # times the horizon, for who has to take care how
 DO = "do"  # the verb of demonstrations that came from elsewhere with nothing but a sentence
 
 

@@ -33,6 +33,23 @@ class Scene(ABC):
         """What can be measured of the attempt so far: `path_speed` [m/s] of the hand, `peak_force` [N] on it …"""
         return {}
 
+    @property
+    def verbs(self) -> Sequence[str]:
+        """That layouts are drawn for, whether this one offers them or not; empty where there is nothing to choose."""
+        return ()
+
+    def offers(self, goal: Goal) -> bool:
+        """Whether `goal` can be told since the last reset, in its manner if it has one."""
+        return goal.done(None) in self.goals
+
+    def reached(self, goal: Goal, now: State) -> bool | None:
+        """Whether `goal` is reached in this state of the episode, whatever was told; None where nobody can say."""
+        return None
+
+    def fulfils(self, goal: Goal) -> bool | None:
+        """Whether the attempt so far was done in the manner of `goal`; None where nobody measures."""
+        return None
+
     @abstractmethod
     def reset(self, seed: int) -> Step:
         """Draw a new layout and goal from `seed` alone; what was done before leaves no trace."""

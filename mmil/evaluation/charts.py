@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from markupsafe import Markup
@@ -60,6 +60,50 @@ def interval_bar(interval: Interval, *, width: int = 150) -> Markup:
         f'<line class="tick" x1="4" x2="{width - 4}" y1="11" y2="11"/>'
         f'<rect class="band" x="{low:.1f}" y="6" width="{max(2.0, high - low):.1f}" height="10" rx="3"/>'
         f'<rect class="rate" x="{rate - 1.5:.1f}" y="3" width="3" height="16" rx="1.5"/></svg>'
+    )
+
+
+def altered_bars(rows: Sequence[Mapping[str, Any]], *, intact: float, most: float | None, width: int = 720) -> Markup:
+    """Success and change of the actions, a line for each input and way; dashed where the intact policy is."""
+    shares = [row["action_change"] / most if most else 0.0 for row in rows]  # of what another trial's inputs change
+    success, moved = Axis(0, 1, 190, 450), Axis(0, max(1.0, *shares), 490, width - 40)
+    bottom = TOP + 18 * len(rows)
+    body, last = Markup(""), ""
+    for number, (row, share) in enumerate(zip(rows, shares, strict=True)):
+        name, last = "" if row["input"] == last else row["input"], row["input"]
+        body += _altered(row, name, success, moved, y=TOP + 18 * number, share=share)
+    marks = [*((success, v) for v in (0, 0.5, 1)), *((moved, v) for v in (0, 1))]
+    grid = Markup("").join(
+        Markup(
+            '<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{}" y2="{}"/>'
+            '<text class="ticks" x="{x:.1f}" y="{}" text-anchor="middle">{:.0f} %</text>'
+        ).format(TOP, bottom, bottom + 14, 100 * value, x=axis(value))
+        for axis, value in marks
+    )
+    titles = Markup("").join(
+        Markup('<text class="label" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(x, bottom + 31, title)
+        for x, title in ((success(0.5), "success; dashed: intact"), (moved(0.5), "change of its actions"))
+    )
+    return Markup(
+        '<svg class="chart" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img">{grid}{body}{titles}'
+        '<line class="line l2" stroke-dasharray="4 3" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/></svg>'
+    ).format(w=width, h=bottom + 38, grid=grid, body=body, titles=titles, x=success(intact), top=TOP, bottom=bottom)
+
+
+def _altered(row: Mapping[str, Any], name: str, success: Axis, moved: Axis, *, y: float, share: float) -> Markup:
+    box = Markup('<rect class="{}" x="{:.1f}" y="{}" width="{:.1f}" height="10" rx="2"><title>{}</title></rect>')
+    body = Markup('<text class="ticks" x="4" y="{y}">{}</text><text class="ticks" x="110" y="{y}">{}</text>').format(
+        name, row["how"], y=y + 11
+    )
+    body += box.format("s2", moved(0), y + 2, max(1.0, moved(share) - moved(0)), f"{100 * share:.0f} %")
+    if not row["used"]:
+        return body + Markup('<text class="ticks" x="{:.1f}" y="{}">no input</text>').format(success(0) + 4, y + 11)
+    if "points" not in row:
+        return body
+    told = f"{row['successes']}/{row['n']}"
+    body += box.format("s1", success(0), y + 2, max(1.0, success(row["rate"]) - success(0)), told)
+    return body + Markup('<line class="whisker" x1="{:.1f}" x2="{:.1f}" y1="{y}" y2="{y}"/>').format(
+        success(row["low"]), success(row["high"]), y=y + 7
     )
 
 

@@ -88,11 +88,21 @@ def missing(run: Run) -> list[tuple[str, str]]:
     if not found:
         gaps.append(("Nothing has been evaluated yet.", f"mmil evaluate {run.path} --suite paraphrase"))
     else:
-        absent = [name for name in SUITE_ORDER if name not in found]
+        absent = [name for name in SUITE_ORDER if name not in found | _impossible(run)]
         gaps += [(f"No trials of suite {name} yet.", f"mmil evaluate {run.path} --suite {name}") for name in absent]
-    silent = [suite.name for suite in run.suites if not suite.clips]
+    if not run.attribution:
+        gaps.append(("What it goes by was not tried.", f"mmil evaluate {run.path} --attribution"))
+    silent = [suite.name for suite in run.suites if not (suite.clips or suite.summary.get("altered"))]
     gaps += [(f"No videos of suite {name}.", f"mmil evaluate {run.path} --suite {name}") for name in silent]
     return gaps
+
+
+def _impossible(run: Run) -> set[str]:
+    """Suites that the data set has no goals for."""
+    scene = _mapping(_mapping(_mapping(run.data.get("config")).get("scene")).get("init_args"))
+    held = _mapping(scene.get("randomisation")).get("held_out")
+    held = held or _mapping(_mapping(scene.get("randomisation")).get("init_args")).get("held_out")
+    return {name for name, there in {"composition": held, "manner": scene.get("manners")}.items() if not there}
 
 
 def scene_changes(suite: Suite, reference: Suite | None) -> list[str]:

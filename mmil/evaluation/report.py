@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from mmil.contracts import OUTCOMES, UserError
-from mmil.evaluation import facts
+from mmil.evaluation import facts, sections
 from mmil.evaluation.charts import interval_bar, line_chart
 from mmil.evaluation.gallery import contact_sheet, gallery
 from mmil.evaluation.page import write_page
 from mmil.evaluation.runs import SUITE_ORDER, Run, Suite, read_run
 from mmil.evaluation.statistics import Interval, by_object, confusions, paired
+from mmil.evaluation.tables import aligned, manners_table, skills_table
 
 MEANING = {
     "seen": "sentences of training, new layouts, cameras from the training band",
     "paraphrase": "sentences it never saw: templates and words held out of training",
+    "composition": "goals whose parts training saw, but never together",
+    "manner": "asked to be done slowly, gently or quickly: success needs the goal and the manner",
     "camera": "cameras placed outside the band that training saw",
-    "wrong": "told another object of the scene: success is taking the one it was told",
+    "wrong": "the layouts of seen, told another goal of the scene: success is reaching the one it was told",
     "null": "an empty or irrelevant sentence: success only by luck, so this should be near chance",
 }
 FAILURES_LISTED = 200
@@ -50,15 +53,33 @@ def table(runs: Sequence[Path]) -> str:
     rows = [[run.name] * (len(loaded) > 1) + _cells(suite) for run in loaded for suite in run.suites]
     if not rows:
         return f"no trials yet; type: mmil evaluate {loaded[0].path} --suite paraphrase"
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = [head, ["─" * width for width in widths], *rows]
-    left = head.index("suite") + 1  # names to the left, numbers to the right
-    return "\n".join(
-        "  ".join(
-            cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
+    lines = aligned([head, *rows], left=head.index("suite") + 1)
+    for run in loaded:
+        named = [f"{run.name}:"] if len(loaded) > 1 else []
+        summaries = {suite.name: suite.summary for suite in run.suites}
+        more = [*skills_table(summaries), *manners_table(summaries), *_listens(run)]
+        lines += [*named, *more] if more else []
+    for first, second in itertools.combinations(loaded, 2):
+        lines += _pair_lines(first, second)
+    return "\n".join(lines)
+
+
+def _listens(run: Run) -> list[str]:
+    heard = sections.heard(run)
+    if heard is None:
+        return []
+    return ["", f"listening: its own sentence against another goal's {heard['any'].difference}"]
+
+
+def _pair_lines(first: Run, second: Run) -> list[str]:
+    """Points between two runs on their common seeds, suite by suite and skill by skill."""
+    both = [(name.name, "all", name, second.suite(name.name)) for name in first.suites]
+    rows = [(name, verb, paired(one.trials, other.trials)) for name, verb, one, other in both if other]
+    pairs = sections.skill_pairs(first, second)  # the rest is on the page
+    rows += [(row["suite"], row["verb"], row["result"]) for row in pairs if row["suite"] == sections.TOGETHER]
+    told = [[name, verb, result.difference] for name, verb, result in rows if result.n]
+    title = f"{first.name} − {second.name}, paired"
+    return ["", *aligned([["suite", "skill", title], *told], left=2)] if told else []
 
 
 def headline(run: Run) -> str:
@@ -96,7 +117,7 @@ def _view(run: Run) -> dict[str, Any]:
     """What the template shows of a run."""
     notes = list(run.notes)
     films = [film for suite in run.suites for film in gallery(suite, notes)]
-    judged = [trial for trial in run.trials if trial.suite != "null"]  # a null sentence asks for nothing
+    judged = sections.judged_trials(run)
     failures = [trial for trial in judged if not trial.success]
     return {
         "name": run.name,
@@ -105,6 +126,11 @@ def _view(run: Run) -> dict[str, Any]:
         "notes": notes,
         "missing": facts.missing(run),
         "suites": [_row(suite, run) for suite in run.suites],
+        "skills": sections.skills(run),
+        "looks": sections.looks(run),
+        "manners": sections.manners(run),
+        "heard": sections.heard(run),
+        "attributions": sections.attributions(run),
         "objects": [_heat(verb, cells) for verb, cells in by_object(judged).items()],
         "confusions": confusions(judged)[:12],
         "films": films,
@@ -126,7 +152,7 @@ def _row(suite: Suite, run: Run) -> dict[str, Any]:
     seconds, chance = suite.summary.get("seconds"), suite.summary.get("chance")
     return {
         "name": suite.name,
-        "meaning": MEANING.get(suite.name, "a suite of your own"),
+        "meaning": _meaning(suite),
         "success": suite.success,
         "bar": interval_bar(suite.success),
         "wrong": suite.wrong_object,
@@ -140,6 +166,13 @@ def _row(suite: Suite, run: Run) -> dict[str, Any]:
         "commit": str(suite.summary.get("mmil_commit") or "")[:12],
         "changes": facts.scene_changes(suite, run.suite("seen")),
     }
+
+
+def _meaning(suite: Suite) -> str:
+    altered = suite.summary.get("altered")
+    if isinstance(altered, dict):
+        return sections.altered_meaning(altered)
+    return MEANING.get(suite.name, "a suite of your own")
 
 
 def _heat(verb: str, cells: dict) -> dict[str, Any]:
@@ -182,7 +215,13 @@ def _comparison(runs: list[Run]) -> dict[str, Any]:
             one, other = first.suite(name), second.suite(name)
             if one and other and (result := paired(one.trials, other.trials)).n:
                 pairs.append({"suite": name, "first": first.name, "second": second.name, "result": result})
-    return {"runs": [run.name for run in runs], "rows": rows, "pairs": pairs, "differences": _differences(runs)}
+    skills = [
+        {"first": first.name, "second": second.name, **row}
+        for first, second in itertools.combinations(runs, 2)
+        for row in sections.skill_pairs(first, second)
+    ]
+    told = {"runs": [run.name for run in runs], "rows": rows, "pairs": pairs, "skills": skills}
+    return {**told, "differences": _differences(runs)}
 
 
 def _compared(suite: Suite | None) -> tuple[Interval, Any] | None:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from mmil.contracts import OUTCOMES, Trial, UserError
+from mmil.evaluation.breakdown import details
 from mmil.evaluation.statistics import Interval, summarise, wilson
 
-SUITE_ORDER = ("seen", "paraphrase", "camera", "wrong", "null")
+SUITE_ORDER = ("seen", "paraphrase", "composition", "camera", "manner", "wrong", "null")
 MARKS = ("config.yaml", "evaluation", "model.safetensors", "metrics.csv", "train.json")  # any one makes it a run
 VIDEO_NAME = re.compile(r"(\d+)-([a-z_]+)\.mp4")
 
@@ -58,6 +59,7 @@ class Run:
     train: Mapping[str, Any]
     metrics: tuple[Mapping[str, float], ...]
     suites: tuple[Suite, ...]
+    attribution: tuple[Mapping[str, Any], ...]  # summaries as attribution.py writes them
     notes: tuple[str, ...]  # what could not be read
 
     @property
@@ -91,8 +93,35 @@ def read_run(path: Path) -> Run:
         train=_read_mapping(path / "train.json", notes),
         metrics=tuple(_read_metrics(path / "metrics.csv", notes)),
         suites=tuple(sorted(suites, key=lambda suite: (order.get(suite.name, len(order)), suite.name))),
+        attribution=tuple(_read_attribution(path / "attribution", notes)),
         notes=tuple(notes),
     )
+
+
+def _read_attribution(folder: Path, notes: list[str]) -> list[dict[str, Any]]:
+    """What is whole of every suite's; the rest is told."""
+    found = []
+    for path in sorted(folder.glob("*/summary.json")):
+        study = _read_mapping(path, notes)
+        if _is_study(study):
+            found.append(study)
+        elif study:
+            notes.append(f"attribution of {path.parent.name}: {path.name} is none and is left out")
+    return found
+
+
+def _is_study(study: Mapping[str, Any]) -> bool:
+    try:
+        counts = [study["intact"], *(row for row in study["rows"] if "points" in row)]
+        numbers = [one[key] for one in counts for key in ("n", "successes", "rate", "low", "high")]
+        numbers += [row[key] for row in counts[1:] for key in ("points", "points_low", "points_high", "p")]
+        numbers += [row["action_change"] for row in study["rows"]] + [study["everything"] or 0.0]
+        texts = [row[key] for row in study["rows"] for key in ("input", "how")] + [study["suite"], *study["absent"]]
+        flags = [row["used"] for row in study["rows"]]
+    except (KeyError, TypeError):
+        return False
+    finite = all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+    return finite and all(isinstance(text, str) for text in texts) and all(isinstance(flag, bool) for flag in flags)
 
 
 def _read_mapping(path: Path, notes: list[str]) -> dict[str, Any]:
@@ -136,7 +165,7 @@ def _read_suite(folder: Path, notes: list[str]) -> Suite | None:
     stored = _read_mapping(folder / "summary.json", notes)
     trials = _read_trials(folder / "trials.jsonl", notes)
     if trials:
-        counted = summarise(trials)
+        counted = {**summarise(trials), **details(trials)}
         if stored and (stored.get("successes"), stored.get("n")) != (counted["successes"], counted["n"]):
             said, found = f"{stored.get('successes')}/{stored.get('n')}", f"{counted['successes']}/{counted['n']}"
             notes.append(f"{folder.name}: summary.json says {said}, trials.jsonl holds {found}; the trials are shown")
@@ -184,6 +213,8 @@ def _is_trial(trial: Trial) -> bool:
     thing = trial.goal.object
     texts = (trial.suite, trial.instruction, trial.goal.verb, thing.shape, thing.colour, trial.taken or "")
     typed = all(isinstance(text, str) for text in texts)
+    typed = typed and isinstance(trial.goal.manner or "", str) and isinstance(trial.measures, Mapping)
+    typed = typed and all(isinstance(value, int | float) for value in trial.measures.values())
     return typed and type(trial.seed) is type(trial.steps) is int and trial.outcome in OUTCOMES
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,8 +39,54 @@ class Paired:
     neither: int
     p: float  # two-sided exact McNemar; 1.0 where the two never differ
 
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[bool, bool]]) -> Paired:
+        """From (first succeeded, second succeeded), a pair a trial."""
+        counts = Counter(pairs)
+        only_first, only_second = counts[True, False], counts[False, True]
+        return cls(
+            n=counts.total(),
+            both=counts[True, True],
+            only_first=only_first,
+            only_second=only_second,
+            neither=counts[False, False],
+            p=mcnemar(only_first, only_second),
+        )
+
     def __str__(self) -> str:
         return f"only first {self.only_first}, only second {self.only_second} of {self.n}, p = {self.p:.3g}"
+
+    @property
+    def points(self) -> float:
+        """The first's success minus the second's, in percentage points."""
+        return 100 * (self.only_first - self.only_second) / self.n if self.n else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of `points` (R. G. Newcombe, Statistics in Medicine 17, 1998: paired, method 10)."""
+        first = wilson(self.both + self.only_first, self.n)
+        second = wilson(self.both + self.only_second, self.n)
+        phi = self._phi(first.successes, second.successes)
+        low = _joint(first.rate - first.low, second.high - second.rate, phi)
+        high = _joint(first.high - first.rate, second.rate - second.low, phi)
+        return self.points - 100 * low, self.points + 100 * high
+
+    def _phi(self, first: int, second: int) -> float:
+        """How much the two succeed together, corrected for continuity."""
+        margins = first * (self.n - first) * second * (self.n - second)
+        product: float = self.both * self.neither - self.only_first * self.only_second
+        product = max(product - self.n / 2, 0) if product > 0 else product
+        return product / math.sqrt(margins) if margins else 0.0
+
+    @property
+    def difference(self) -> str:
+        """As a person reads it."""
+        low, high = self.interval
+        return f"{self.points:+.1f} points [{low:+.1f}, {high:+.1f}], p = {self.p:.2g}, n = {self.n}"
+
+
+def _joint(one: float, other: float, phi: float) -> float:
+    return math.sqrt(max(0.0, one * one - 2 * phi * one * other + other * other))
 
 
 def wilson(successes: int, n: int, z: float = 1.96) -> Interval:
@@ -67,16 +113,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
 def paired(first: Sequence[Trial], second: Sequence[Trial]) -> Paired:
     """Compare two runs on the trials (suite, seed) that both of them have."""
     ours, theirs = _by_seed(first), _by_seed(second)
-    pairs = Counter((ours[key], theirs[key]) for key in ours.keys() & theirs.keys())
-    only_first, only_second = pairs[True, False], pairs[False, True]
-    return Paired(
-        n=pairs.total(),
-        both=pairs[True, True],
-        only_first=only_first,
-        only_second=only_second,
-        neither=pairs[False, False],
-        p=mcnemar(only_first, only_second),
-    )
+    return Paired.of((ours[key], theirs[key]) for key in ours.keys() & theirs.keys())
 
 
 def _by_seed(trials: Sequence[Trial]) -> dict[tuple[str, int], bool]:

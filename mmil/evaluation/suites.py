@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_type_hints
 
 import numpy as np
 import yaml
@@ -16,7 +16,7 @@ from mmil.language.grammar import Grammar
 from mmil.seeds import sentence_rng, trial_seed
 
 FOLDER = Path(__file__).parents[2] / "configs" / "evaluate"
-ORDER = ("seen", "paraphrase", "camera", "wrong", "null")  # as reports show them; others follow by name
+ORDER = ("seen", "paraphrase", "composition", "camera", "manner", "wrong", "null")  # as reports show them
 NOTHING = Compositions()
 Sentences = Literal["train", "held_out", "irrelevant"]
 
@@ -25,8 +25,9 @@ Sentences = Literal["train", "held_out", "irrelevant"]
 class Suite:
     """sentences: which part of the bank. cameras: which band. told: the goal that was drawn, or another feasible one.
 
-    goals: those of training, or the compositions that the data set held out of it. layouts: of which suite the seeds
-    are; its own unless named, so that two suites can be compared on the same scenes.
+    goals: those of training, or the compositions that the data set held out of it. manner: as it was drawn, or one
+    always. layouts: of which suite the seeds are; its own unless named, so that two suites can be compared on the same
+    scenes.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Suite:
     cameras: Literal["none", "train", "held_out"] = "train"
     told: Literal["drawn", "other"] = "drawn"
     goals: Split = "train"
+    manner: Literal["drawn", "always"] = "drawn"
     layouts: str = ""
 
     def seed(self, seed: int, index: int) -> int:
@@ -45,6 +47,8 @@ class Suite:
         randomisation = {**(options.get("randomisation") or {}), "cameras": self.cameras}
         if self.goals == "held_out" and "held_out" in randomisation:
             randomisation["held_out"] = []  # layouts are drawn for a verb, and this may be one that training left out
+        if self.manner == "always":
+            options["manners"] = 1.0
         options["randomisation"] = randomisation
         return {**config, "init_args": options}
 
@@ -79,6 +83,14 @@ def aim(suite: Suite, *, seed: int, held: Compositions) -> Compositions:
     return Compositions((_one_of(held.held_out, sentence_rng(seed)),))
 
 
+class Choice(NamedTuple):
+    """A trial's goal and sentence, and the goal that its layout is about, which is another where `told: other`."""
+
+    goal: Goal
+    sentence: str
+    about: Goal
+
+
 def choose(
     suite: Suite,
     *,
@@ -86,58 +98,115 @@ def choose(
     drawn: Goal,
     goals: Sequence[Goal],
     grammar: Grammar,
+    verb: str | None = None,
     own: Mapping[str, Sequence[str]] | None = None,
     held: Compositions = NOTHING,
     among: Sequence[Body] = (),
     references: float = 0.0,
-) -> tuple[Goal, str] | None:
-    """The goal that is judged and the sentence that is said, from the trial's seed alone.
+    offers: Callable[[Goal], bool] = lambda goal: True,
+) -> Choice | None:
+    """What is judged and what is said, from the trial's seed alone; None where this layout offers no goal of the suite.
 
-    `held` is what the data set held out, `references` the share of its sentences that say a thing by what is `among`
-    others; None where this layout offers no goal of the suite.
+    verb: that the trial is about, if any. held: what the data set held out. references: the share of its sentences
+    that say a thing by what is `among` others. offers: which goals can be told in their manner.
     """
     rng = sentence_rng(seed)
-    goal = _goal(suite, rng, drawn=drawn, goals=goals, held=held)
-    if goal is None:
+    if suite.goals == "held_out":
+        kinds = _held_out(drawn, goals, held, offers)
+    else:
+        kinds = _trained(drawn, goals, held, offers, verb)
+    if suite.manner == "always":
+        kinds = [some for kind in kinds if (some := [goal for goal in kind if goal.manner])]
+    about = _about(suite, rng, drawn=drawn, kinds=kinds, verb=verb)
+    goal = _other(about, [goal for kind in kinds for goal in kind], rng) if suite.told == "other" and about else about
+    if goal is None or about is None:
         return None
+    return Choice(goal, _said(suite, goal, rng, grammar=grammar, own=own, among=among, references=references), about)
+
+
+def _said(
+    suite: Suite,
+    goal: Goal,
+    rng: np.random.Generator,
+    *,
+    grammar: Grammar,
+    own: Mapping[str, Sequence[str]] | None,
+    among: Sequence[Body],
+    references: float,
+) -> str:
     if own is not None:
         templates = own.get(goal.verb)
         if not templates:
             raise UserError(f"no sentences of yours for {goal.verb}; there are some for {', '.join(own)}")
-        return goal, grammar.fill(templates[int(rng.integers(len(templates)))], goal)
+        return grammar.fill(templates[int(rng.integers(len(templates)))], goal)
     if suite.sentences == "irrelevant":
-        return goal, grammar.null[int(rng.integers(len(grammar.null)))]
+        return grammar.null[int(rng.integers(len(grammar.null)))]
     rng = np.random.default_rng(rng.integers(2**63))
-    return goal, grammar.sample(goal, suite.sentences, rng, among=among, references=references)
+    return grammar.sample(goal, suite.sentences, rng, among=among, references=references)
 
 
-def _goal(
-    suite: Suite, rng: np.random.Generator, *, drawn: Goal, goals: Sequence[Goal], held: Compositions
+def _about(
+    suite: Suite,
+    rng: np.random.Generator,
+    *,
+    drawn: Goal,
+    kinds: list[list[Goal]],
+    verb: str | None,
 ) -> Goal | None:
-    """The drawn one; where training leaves it out another, of a verb that is drawn first, or of a composition."""
-    kinds = _held_out(drawn, goals, held) if suite.goals == "held_out" else _trained(drawn, goals, held)
-    if not kinds:
-        return None
-    if suite.goals == "held_out" or held.excludes(drawn):
-        drawn = _one_of(_one_of(kinds, rng), rng)
-    if suite.told == "drawn":
-        return drawn
-    others = [goal for kind in kinds for goal in kind if goal.object != drawn.object]
-    return _one_of(others, rng) if others else None
+    """The drawn goal; where it is none of the suite's another, of a verb that is drawn first, or of a composition."""
+    if suite.goals == "train":
+        kinds = [kind for kind in kinds if verb in (None, kind[0].verb)]
+        if any(drawn in kind for kind in kinds):
+            return drawn
+    return _one_of(_one_of(kinds, rng), rng) if kinds else None
 
 
-def _held_out(drawn: Goal, goals: Sequence[Goal], held: Compositions) -> list[list[Goal]]:
+def _other(about: Goal, goals: Sequence[Goal], rng: np.random.Generator) -> Goal | None:
+    """Another goal: with another object, or another target or relation, or of another verb; each as often.
+
+    What is done to the same thing with another verb could reach a goal that has no target on its way (lifting it
+    touches it, placing it lifts it), so that it would say nothing about listening: that one is left out.
+    """
+    same = [goal for goal in goals if goal.verb == about.verb]
+    aims = about.target is not None or about.relation is not None
+    others = [
+        [goal for goal in same if goal.object != about.object],
+        [goal for goal in same if goal.object == about.object and goal.done(None) != about.done(None)],
+        [goal for goal in goals if goal.verb != about.verb and (aims or goal.object != about.object)],
+    ]
+    some = [kind for kind in others if kind]
+    return _one_of(_one_of(some, rng), rng) if some else None
+
+
+def difference(told: Goal, about: Goal) -> str:
+    """In what the goal that was told differs from the other one: its verb, its object, or what is to be with it."""
+    if told.verb != about.verb:
+        return "verb"
+    return "object" if told.object != about.object else "target or relation"
+
+
+def _held_out(
+    drawn: Goal, goals: Sequence[Goal], held: Compositions, offers: Callable[[Goal], bool]
+) -> list[list[Goal]]:
     """The goals of each composition that can be asked for here, in its manner if it has one."""
     manners = [(one, dict(one.items).get("manner", drawn.manner)) for one in held.held_out]
-    kinds = [[told for goal in goals if one.matches(told := _in(goal, manner))] for one, manner in manners]
+    kinds = [
+        [told for goal in goals if one.matches(told := _in(goal, manner)) and offers(told)] for one, manner in manners
+    ]
     return [kind for kind in kinds if kind]
 
 
-def _trained(drawn: Goal, goals: Sequence[Goal], held: Compositions) -> list[list[Goal]]:
-    """The goals of each verb that training may ask for, in the drawn manner where it may."""
-    every = ([_in(goal, manner) for goal in goals] for manner in (drawn.manner, None))
-    told = next(filter(None, (held.of_split(some, "train") for some in every)), [])
-    return [[goal for goal in told if goal.verb == verb] for verb in dict.fromkeys(goal.verb for goal in told)]
+def _trained(
+    drawn: Goal, goals: Sequence[Goal], held: Compositions, offers: Callable[[Goal], bool], verb: str | None
+) -> list[list[Goal]]:
+    """The goals of each verb that training may ask for, in the drawn manner where it may, and `verb` with it."""
+    kinds: list[list[Goal]] = []
+    for manner in dict.fromkeys((drawn.manner, None)):
+        told = held.of_split([one for goal in goals if offers(one := _in(goal, manner))], "train")
+        kinds = [[goal for goal in told if goal.verb == verb] for verb in dict.fromkeys(goal.verb for goal in told)]
+        if kinds and verb in (None, *(kind[0].verb for kind in kinds)):
+            return kinds
+    return kinds
 
 
 def _in(goal: Goal, manner: str | None) -> Goal:

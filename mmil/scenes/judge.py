@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmil.contracts import Goal, Outcome, State
+from mmil.contracts import HELD_STEPS, Goal, Outcome, State
 from mmil.scenes.manner import Course, fulfilled
-from mmil.scenes.skills.skill import HELD_STEPS, Skill
+from mmil.scenes.skills.skill import Skill
 
 UP = 0.01  # [m], off the table: from here a thing can be dropped
 

@@ -12,6 +12,7 @@ import mujoco
 import numpy as np
 
 from mmil.contracts import (
+    SLOW_TIME,
     Body,
     Goal,
     Infeasible,
@@ -30,6 +31,7 @@ from mmil.scenes.fingerprint import model_sha256
 from mmil.scenes.furniture import Furniture
 from mmil.scenes.judge import Judge
 from mmil.scenes.layout import TALL
+from mmil.scenes.manner import fulfilled
 from mmil.scenes.panda import Panda
 from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
@@ -43,7 +45,6 @@ from mmil.scenes.things import BASIC, COLOURS, SHAPES, every_thing
 from mmil.scenes.visuals import simplify_visuals
 from mmil.scenes.world import TABLE_TOP, TabletopWorld
 
-SLOW_TIME = 2.5  # times the horizon, for who has to take care how
 PUT_ROOM = 0.10  # [m], between the middles of things beside each other
 LOOK = ("cameras", "light", "table", "room")  # draws that physics knows nothing of
 
@@ -128,6 +129,19 @@ class Tabletop(Stored):
     def measures(self) -> Mapping[str, float]:
         return self._judge.course.measures
 
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        return tuple(self._skills)
+
+    def offers(self, goal: Goal) -> bool:
+        return goal.done(None) in self.goals and goal.manner in (None, *self._skills[goal.verb].manners)
+
+    def reached(self, goal: Goal, now: State) -> bool:
+        return self._skills[goal.verb].reached(goal.done(None), start=self._start, now=now)
+
+    def fulfils(self, goal: Goal) -> bool:
+        return fulfilled(goal, self.measures)
+
     def reset(self, seed: int) -> Step:
         """Draw a new layout and goal from `seed` alone."""
         skills = tuple(self._skills.values())
@@ -153,7 +167,7 @@ class Tabletop(Stored):
 
     def tell(self, goal: Goal, instruction: str) -> Step:
         require_feasible(goal, self.goals, manners=True)
-        if goal.manner not in (None, *self._skills[goal.verb].manners):
+        if not self.offers(goal):
             known = ", ".join(self._skills[goal.verb].manners)
             raise UserError(f"{goal.verb} cannot be done {goal.manner!r}; it can be done {known}, or in no manner")
         require_unbegun(self._elapsed)

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -204,3 +205,50 @@ def test_report_needs_neither_torch_nor_simulator():
         "import sys, mmil.evaluation.report; sys.exit(any(m in sys.modules for m in ('torch', 'mujoco', 'robosuite')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def skilled(suite: str, *, fail: str = "", n: int = 40, **more) -> list[Trial]:
+    """Trials of two verbs; those of `fail` all end badly."""
+    verbs = ("insert", "lift")
+    return [
+        Trial(suite, Goal(verbs[i % 2], THINGS[i % 4]), "say", 2 * i + 1,
+              "missed" if verbs[i % 2] == fail else "success", 30, None, **more) for i in range(n)
+    ]  # fmt: skip
+
+
+def test_skills_and_listening_have_their_place(tmp_path):
+    run = write_run(tmp_path / "run", suites={"null": 6})
+    seen = skilled("seen", fail="insert")
+    write_suite(run, seen, films=0)
+    wrong = [replace(t, suite="wrong", goal=Goal("touch", THINGS[0]), drawn=t.goal, drawn_reached=False) for t in seen]
+    write_suite(run, wrong, films=0)
+    text = html.unescape(report([run]).read_text())
+    assert "<h2>Skills</h2>" in text and "0/20" in text and "20/20" in text
+    assert "told another one: +50.0 points [+32.8, +64.8]" in " ".join(text.split())
+    lines = " ".join(table([run]).split())
+    assert "skill seen wrong" in lines and "insert 0/20 [0, 16] –" in lines and "lift 20/20 [84, 100] –" in lines
+    assert "listening: its own sentence against another goal's +50.0 points" in lines
+
+
+def test_runs_are_compared_skill_by_skill(tmp_path):
+    one, other = tmp_path / "with", tmp_path / "without"
+    write_suite(write_run(one, suites={}), skilled("seen"), films=0)
+    write_suite(write_run(other, suites={}), skilled("seen", fail="insert"), films=0)
+    text = html.unescape(report([one, other], tmp_path / "both.html").read_text())
+    assert "Skill by skill" in text and "+100.0" in text and "1.91e-06" in text  # 2 / 2²⁰
+    lines = [" ".join(line.split()) for line in table([one, other]).splitlines()]
+    assert "seen all +50.0 points [+32.8, +64.8], p = 1.9e-06, n = 40" in lines
+    assert "all suites insert +100.0 points [+77.2, +100.0], p = 1.9e-06, n = 20" in lines
+    assert "all suites lift +0.0 points [-16.1, +16.1], p = 1, n = 20" in lines
+
+
+def test_an_altered_suite_is_named_and_counts_for_nothing(tmp_path):
+    run = write_run(tmp_path / "run", suites={})
+    write_suite(run, skilled("seen"), films=0)
+    bad = skilled("seen-without-wrist", fail="lift")
+    write_suite(run, bad, films=0)
+    place = run / "evaluation" / "seen-without-wrist" / "summary.json"
+    place.write_text(json.dumps({**summarise(bad), "altered": {"input": "wrist", "how": "drop"}}))
+    text = html.unescape(report([run]).read_text())
+    assert "wrist: grey pictures, the mean of training, no sentence" in text
+    assert "100.0 % · 20/20" in text and "Every failed trial" not in text

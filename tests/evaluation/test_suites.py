@@ -33,19 +33,19 @@ def said(suite: Suite, *, held=HELD, goals=EVERY, count=60):
 def test_held_out_goals_are_asked_for_in_their_own_suite_and_nowhere_else():
     held_out = HELD.of_split(EVERY, "held_out")
     assert len(held_out) == 2
-    counts = Counter(goal for goal, _ in said(COMPOSITION))
+    counts = Counter(goal for goal, _, _ in said(COMPOSITION))
     assert set(counts) == set(held_out) and min(counts.values()) > 15  # each composition as often
     assert said(COMPOSITION) == said(COMPOSITION)
     for name in suite_names():
         if name != "composition":
-            assert not any(HELD.excludes(goal) for goal, _ in said(load_suite(name))), name
-    for goal, sentence in said(COMPOSITION):
+            assert not any(HELD.excludes(one.goal) for one in said(load_suite(name)) if one), name
+    for goal, sentence, _ in said(COMPOSITION):
         assert GRAMMAR.says(sentence, goal, "train")
 
 
 def test_a_suite_may_ask_for_another_held_out_goal():
     told = said(Suite(name="any", goals="held_out", told="other"))
-    assert {goal for goal, _ in told} == set(HELD.of_split(EVERY, "held_out"))
+    assert {goal for goal, _, _ in told} == set(HELD.of_split(EVERY, "held_out"))
     assert set(said(Suite(name="any", goals="held_out", told="other"), goals=EVERY[:1])) == {None}
 
 
@@ -73,8 +73,8 @@ def test_suites_refer_to_things_as_the_data_set_did(name, split):
 
     def bound(references):
         chosen = [choose(load_suite(name), seed=seed, references=references, **options) for seed in range(80)]
-        assert all(GRAMMAR.says(sentence, goal, split, among=state.bodies) for goal, sentence in chosen)
-        return sum(not GRAMMAR.says(sentence, goal, split) for goal, sentence in chosen)
+        assert all(GRAMMAR.says(sentence, goal, split, among=state.bodies) for goal, sentence, _ in chosen)
+        return sum(not GRAMMAR.says(sentence, goal, split) for goal, sentence, _ in chosen)
 
     assert bound(0.0) == 0 and 15 < bound(0.4) < 50
     own = {"lift": ["fetch the {object}"], "touch": ["prod the {object}"]}
@@ -85,7 +85,7 @@ def test_suites_refer_to_things_as_the_data_set_did(name, split):
 def test_a_layout_without_such_a_goal_has_no_trial():
     assert set(said(COMPOSITION, goals=[goal for goal in EVERY if not HELD.excludes(goal)])) == {None}
     assert set(said(load_suite("seen"), goals=HELD.of_split(EVERY, "held_out"))) == {None}
-    assert {goal for goal, _ in said(load_suite("seen"), held=Compositions())} == {EVERY[0]}
+    assert {goal for goal, _, _ in said(load_suite("seen"), held=Compositions())} == {EVERY[0]}
 
 
 def test_each_composition_is_aimed_at_as_often():
@@ -128,14 +128,14 @@ def test_trials_go_on_to_the_first_layout_that_offers_a_goal(tmp_path):
 
 
 def test_a_composition_that_is_not_found_leaves_its_trials_to_the_others(tmp_path, monkeypatch):
-    monkeypatch.setattr("mmil.evaluation.trials.LAYOUTS", 9)
+    monkeypatch.setattr("mmil.evaluation.stage.LAYOUTS", 9)
     held = Compositions.parse([*ONE.to_json(), {"verb": "push"}])
     done = trials(tmp_path, count=6, names=["composition"], held=held)["composition"]
     assert {str(trial.goal) for trial in done} == {"lift red cube"}
 
 
 def test_a_composition_that_no_layout_offers_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("mmil.evaluation.trials.LAYOUTS", 5)
+    monkeypatch.setattr("mmil.evaluation.stage.LAYOUTS", 5)
     with pytest.raises(UserError, match="of composition: none of 5 layouts offers"):
         trials(tmp_path, count=1, held=Compositions.parse([{"verb": "push"}]))
 
@@ -161,16 +161,18 @@ def run(monkeypatch, tmp_path, node, **options):
 def test_a_data_set_without_compositions_leaves_the_suite_out(monkeypatch, tmp_path):
     node = {"class_path": "tests.sorting.Sorting", "init_args": {}}
     asked, told = run(monkeypatch, tmp_path, node, suite="all")
-    assert "composition" not in asked and set(asked) == {*suite_names()} - {"composition"}
+    assert "composition" not in asked and set(asked) == {*suite_names()} - {"composition", "manner"}
     assert told == [
-        "composition: the data set of this run holds out no compositions (`mmil splits` chooses some); left out"
+        "composition: the data set of this run holds out no compositions (`mmil splits` chooses some); left out",
+        "manner: the data set of this run asks for no manners (`manners:` of its scene); left out",
     ]
     with pytest.raises(UserError, match="composition: the data set of this run holds out no compositions"):
         run(monkeypatch, tmp_path, node, suite="composition")
 
 
 def test_the_compositions_are_those_of_the_runs_data_set(monkeypatch, tmp_path):
-    node = {"class_path": "any", "init_args": {"randomisation": {"held_out": HELD.to_json(), "cameras": "train"}}}
+    randomisation = {"held_out": HELD.to_json(), "cameras": "train"}
+    node = {"class_path": "any", "init_args": {"manners": 0.2, "randomisation": randomisation}}
     asked, told = run(monkeypatch, tmp_path, node, suite="all")
     assert set(asked) == set(suite_names()) and set(asked.values()) == {HELD} and told == []
 

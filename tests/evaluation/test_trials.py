@@ -87,12 +87,14 @@ def test_what_is_said_in_each_suite():
             choose(load_suite(name), seed=s, drawn=GOALS[0], goals=GOALS, grammar=grammar, **options) for s in range(40)
         ]
 
-    assert {goal for goal, _ in said("seen")} == {GOALS[0]} and {goal for goal, _ in said("wrong")} == set(GOALS[1:])
-    assert all(grammar.says(sentence, goal, "train") for goal, sentence in said("seen"))
-    assert all(grammar.says(sentence, goal, "held_out") for goal, sentence in said("paraphrase"))
-    assert {sentence for _, sentence in said("null")} <= set(grammar.null)
+    assert {goal for goal, _, _ in said("seen")} == {GOALS[0]} and {goal for goal, _, _ in said("wrong")} == set(
+        GOALS[1:]
+    )
+    assert all(grammar.says(sentence, goal, "train") for goal, sentence, _ in said("seen"))
+    assert all(grammar.says(sentence, goal, "held_out") for goal, sentence, _ in said("paraphrase"))
+    assert {sentence for _, sentence, _ in said("null")} <= set(grammar.null)
     own = said("seen", own={"lift": ["could you fetch the {object}", "{colour} {shape}, up!"]})
-    assert {sentence for _, sentence in own} == {"could you fetch the red cube", "red cube, up!"}
+    assert {sentence for _, sentence, _ in own} == {"could you fetch the red cube", "red cube, up!"}
 
 
 def test_trial_seeds_are_never_episode_seeds():

@@ -9,7 +9,6 @@ import numpy as np
 
 from mmil.contracts import Body, Goal, State, UserError
 
-HELD_STEPS = 3  # control steps a goal must stay reached
 UNGENTLE = ("slowly", "quickly")  # manners where force is what it takes
 TABLE = ((-0.17, 0.17), (-0.27, 0.27))  # [m], x and y of where a thing may be put down
 HAND = 0.085  # [m], around the middle of a place that a hand needs to put a thing there

@@ -1,0 +1,107 @@
+"""What a report shows of a run part by part: skills, things, manners, listening, and what the policy goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmil.contracts import Trial
+from mmil.evaluation.altered import MEANING as WAYS
+from mmil.evaluation.breakdown import PARTS, Manner, Share, by, by_manner, listening
+from mmil.evaluation.charts import altered_bars, interval_bar
+from mmil.evaluation.runs import Run, Suite
+from mmil.evaluation.statistics import Paired, paired, wilson
+
+TOGETHER = "all suites"  # but null and altered ones
+
+
+def judged(run: Run) -> list[Suite]:
+    """The suites that say how good a run is: a null sentence asks for nothing, an altered input is not its own."""
+    return [suite for suite in run.suites if suite.name != "null" and not suite.summary.get("altered")]
+
+
+def judged_trials(run: Run) -> list[Trial]:
+    return [trial for suite in judged(run) for trial in suite.trials]
+
+
+def skills(run: Run) -> dict[str, Any] | None:
+    """Skills down, suites across, and all suites together; None where there is one skill."""
+    suites = [suite for suite in run.suites if suite.trials and suite.name != "null"]
+    cells = {suite.name: by(suite.trials, PARTS["skills"]) for suite in suites}
+    total = by(judged_trials(run), PARTS["skills"])
+    if len(total) < 2:
+        return None
+    rows = [
+        {"name": verb, "all": one, "bar": interval_bar(one.success), "cells": [cells[s.name].get(verb) for s in suites]}
+        for verb, one in total.items()
+    ]
+    return {"suites": [suite.name for suite in suites], "rows": rows}
+
+
+def looks(run: Run) -> list[tuple[str, dict[str, tuple[Share, Any]]]]:
+    """Success by shape and by colour of what was asked for; the weakest first."""
+    found = []
+    for part in ("shapes", "colours"):
+        shares = by(judged_trials(run), PARTS[part])
+        weakest = sorted(shares.items(), key=lambda item: item[1].success.rate)
+        if len(shares) > 1:
+            found.append((part, {name: (one, interval_bar(one.success, width=120)) for name, one in weakest}))
+    return found
+
+
+def manners(run: Run) -> list[tuple[str, str, Manner]]:
+    """(suite, manner, how it went), of suites that asked for any."""
+    every = [(suite.name, by_manner(suite.trials)) for suite in judged(run)]
+    return [(name, manner, one) for name, found in every for manner, one in found.items()]
+
+
+def heard(run: Run) -> dict[str, Any] | None:
+    """The gap between a goal's own sentence and another one's, in points; None where `wrong` cannot say."""
+    seen, wrong = run.suite("seen"), run.suite("wrong")
+    gaps = listening(seen.trials, wrong.trials) if seen and wrong else {}
+    if not gaps or not seen:
+        return None
+    rows = [(kind, pair, *_sides(pair)) for kind, pair in gaps.items()]
+    return {"any": gaps["any"], "rows": rows, "wrong": seen.wrong_object}
+
+
+def _sides(pair: Paired) -> tuple[Any, Any]:
+    """Success with its own sentence, and with another."""
+    return wilson(pair.both + pair.only_first, pair.n), wilson(pair.both + pair.only_second, pair.n)
+
+
+def attributions(run: Run) -> list[dict[str, Any]]:
+    """What the attribution of each suite found: a figure and its table."""
+    return [
+        {
+            **study,
+            "whole": wilson(study["intact"]["successes"], study["intact"]["n"]),
+            "figure": altered_bars(study["rows"], intact=study["intact"]["rate"], most=study["everything"]),
+            "ways": {how: WAYS[how] for how in WAYS if any(row["how"] == how for row in study["rows"])},
+        }
+        for study in run.attribution
+    ]
+
+
+def skill_pairs(first: Run, second: Run) -> list[dict[str, Any]]:
+    """Each skill's paired comparison: over all suites that both were judged on, and suite by suite."""
+    names = [suite.name for suite in judged(first) if second.suite(suite.name)]
+    rows = []
+    for where in (TOGETHER, *names):
+        ours, theirs = (_of(run, names if where == TOGETHER else [where]) for run in (first, second))
+        verbs = sorted({trial.goal.verb for trial in (*ours, *theirs)})
+        for verb in verbs if len(verbs) > 1 else ():
+            result = paired(*([t for t in some if t.goal.verb == verb] for some in (ours, theirs)))
+            if result.n:
+                rows.append({"suite": where, "verb": verb, "result": result})
+    return rows
+
+
+def _of(run: Run, names: Sequence[str]) -> list[Trial]:
+    return [trial for suite in run.suites if suite.name in names for trial in suite.trials]
+
+
+def altered_meaning(altered: Mapping[str, Any]) -> str:
+    """What was done in a suite with an altered input."""
+    ways: dict[Any, str] = {**WAYS}
+    return f"{altered.get('input')}: {ways.get(altered.get('how'), 'altered')}"
