@@ -33,6 +33,7 @@ class Mixture(Head):
         """−scale · log-likelihood of actions (B, H, A), a mean over valid (B, H) ones."""
         chunks, likely = self(context)
         counts = valid.sum(dim=1)  # (B,)
+        actions = torch.where(valid[..., None], actions, 0.0)
         errors = (chunks - actions[:, None]).abs().mean(dim=3)  # (B, M, H)
         costs = (errors * valid[:, None]).sum(dim=2) / counts[:, None].clamp(min=1)
         lost = -self.scale * torch.logsumexp(likely - costs / self.scale, dim=1)

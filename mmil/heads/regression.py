@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from mmil.heads.head import Head
+from mmil.heads.head import Head, mean_of_valid
 
 
 class Regression(Head):
@@ -26,9 +26,9 @@ class Regression(Head):
 
     def loss(self, context: torch.Tensor, actions: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """Mean over valid actions (B, H) of actions (B, H, A)."""
-        error = self(context) - actions
+        error = self(context) - torch.where(valid[..., None], actions, 0.0)
         cost = error.abs() if self.norm == "l1" else error.square()
-        return (cost.mean(dim=2) * valid).sum() / valid.sum().clamp(min=1)
+        return mean_of_valid(cost.mean(dim=2), valid)
 
     def sample(self, context: torch.Tensor) -> torch.Tensor:
         """(B, H, A) in [−1, 1]."""
