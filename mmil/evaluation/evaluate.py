@@ -13,6 +13,7 @@ from mmil.config import build_scene
 from mmil.contracts import UserError
 from mmil.evaluation.suites import Suite, load_suite, suite_names
 from mmil.evaluation.trials import Stage, Told, evaluate_suites, weights_sha256
+from mmil.execution import executed
 from mmil.language.compositions import Compositions
 from mmil.language.grammar import Grammar
 from mmil.language.instructions import load_instructions
@@ -28,7 +29,8 @@ def evaluate(
     workers: int | None = None,
     patience: float | None = PATIENCE,
     seed: int = 0,
-    execute: int = 4,
+    execute: int | None = None,
+    ensemble: float | None = None,
     horizon: int = 120,
     instructions: Path | None = None,
     out: Path | None = None,
@@ -38,9 +40,11 @@ def evaluate(
     """Trials of the run's policy in a suite, or in all of them; summaries by suite.
 
     patience: seconds a trial may take before its worker counts as hung and is replaced (10 times the slowest one, if
-    that is more); null: no end. execute: actions of each predicted chunk before it looks again. horizon: control steps
-    a trial may take. instructions: YAML of your own sentences, verb → templates. out: where trials.jsonl and
-    summary.json go, RUN/evaluation/SUITE unless given. tell: hears which suites are left out.
+    that is more); null: no end. execute: actions of each predicted chunk before it looks again, 4 unless given.
+    ensemble: plan at every step instead and average all plans for an instant, the i-th oldest weighted by
+    exp(−ensemble · i), as 0.01. horizon: control steps a trial may take. instructions: YAML of your own sentences, verb
+    → templates. out: where trials.jsonl and summary.json go, RUN/evaluation/SUITE unless given. tell: hears which
+    suites are left out.
     """
     folder = RunFolder.open(run)
     if trials < 1:
@@ -53,15 +57,18 @@ def evaluate(
         "command": command,
         "mmil_commit": commit(),
         "weights_sha256": weights_sha256(folder.path),
-        "execute": execute,
+        "execute": executed(execute, ensemble),
+        "ensemble": ensemble,
         "horizon": horizon,
         "instructions": str(instructions) if instructions else None,
     }
-    asked = {"n": trials, "seed": seed, **{name: about[name] for name in ("weights_sha256", "execute", "horizon")}}
+    same = ("weights_sha256", "execute", "ensemble", "horizon")
+    asked = {"n": trials, "seed": seed, **{name: about[name] for name in same}}
     done = {} if own else {one.name: there for one in suites if (there := _finished(where[one.name], asked))}
+    actor = partial(load_runner, folder.path, execute=execute, ensemble=ensemble)
     made = evaluate_suites(
         [one for one in suites if one.name not in done],
-        _stage(folder, execute=execute, horizon=horizon, own=own, held=held),
+        _stage(folder, actor=actor, horizon=horizon, own=own, held=held),
         trials=trials,
         seed=seed,
         workers=workers,
@@ -72,11 +79,11 @@ def evaluate(
     return {one.name: made.get(one.name) or done[one.name] for one in suites}
 
 
-def _stage(folder: RunFolder, *, execute: int, horizon: int, own: Told | None, held: Compositions) -> Stage:
+def _stage(folder: RunFolder, *, actor: Callable[[], Any], horizon: int, own: Told | None, held: Compositions) -> Stage:
     """The run's policy, in the scene its data were made in."""
     data = folder.data["config"]
     return Stage(
-        actor=partial(load_runner, folder.path, execute),
+        actor=actor,
         scene=build_scene,
         config=data["scene"],
         spec=folder.spec,
@@ -106,7 +113,7 @@ def _possible(suites: list[Suite], held: Compositions, tell: Callable[[str], Non
     return [one for one in suites if one not in left_out]
 
 
-def load_runner(path: Path, execute: int) -> Any:
+def load_runner(path: Path, **execution: Any) -> Any:
     """The run's policy as an actor, on one thread: the workers share the cores."""
     import torch
 
@@ -114,7 +121,7 @@ def load_runner(path: Path, execute: int) -> Any:
     from mmil.runner import Runner
 
     torch.set_num_threads(1)
-    return Runner(load_policy(path), execute=execute)
+    return Runner(load_policy(path), **execution)
 
 
 def _place(suite: Suite, folder: RunFolder, out: Path | None, *, several: bool) -> Path:

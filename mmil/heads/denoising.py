@@ -8,7 +8,7 @@ import torch
 
 from mmil.contracts import UserError
 from mmil.heads.denoiser import Denoiser, draw_noise
-from mmil.heads.head import Head, mean_of_valid
+from mmil.heads.head import Head, counted, mean_of_valid
 
 
 class Denoising(Head):
@@ -45,13 +45,12 @@ class Denoising(Head):
         """(B, H, A), the chunks that noise (B, H, A) becomes."""
 
     def loss(self, context: torch.Tensor, actions: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """Mean square of the denoiser's error over valid actions (B, H) of actions (B, H, A)."""
+        """Mean square of the denoiser's error over actions (B, H, A), weighted by valid (B, H)."""
         context, actions, valid = (part.repeat_interleave(self.draws, dim=0) for part in (context, actions, valid))
-        known = valid[..., None]
-        actions = torch.where(known, actions, 0.0)
+        actions = counted(actions, valid)
         noise, times = torch.randn_like(actions), self.times(actions)
-        # the denoiser sees whole chunks: what is not valid is noise to it at any time
-        noisy = torch.where(known, self.mixed(actions, noise, times), noise)
+        # the denoiser sees whole chunks: what does not count is noise to it at any time
+        noisy = torch.where(valid[..., None] > 0, self.mixed(actions, noise, times), noise)
         errors = self.denoiser(noisy, times, context) - self.target(actions, noise)
         return mean_of_valid(errors.square().mean(dim=2), valid)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from mmil.heads.head import Head
+from mmil.heads.head import LEAST, Head, counted
 
 
 class Mixture(Head):
@@ -30,14 +30,13 @@ class Mixture(Head):
         return chunks.float(), self.likely(hidden).float().log_softmax(dim=1)
 
     def loss(self, context: torch.Tensor, actions: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """−scale · log-likelihood of actions (B, H, A), a mean over valid (B, H) ones."""
+        """−scale · log-likelihood of actions (B, H, A), a mean weighted by valid (B, H)."""
         chunks, likely = self(context)
         counts = valid.sum(dim=1)  # (B,)
-        actions = torch.where(valid[..., None], actions, 0.0)
-        errors = (chunks - actions[:, None]).abs().mean(dim=3)  # (B, M, H)
-        costs = (errors * valid[:, None]).sum(dim=2) / counts[:, None].clamp(min=1)
+        errors = (chunks - counted(actions, valid)[:, None]).abs().mean(dim=3)  # (B, M, H)
+        costs = (errors * valid[:, None]).sum(dim=2) / counts[:, None].clamp(min=LEAST)
         lost = -self.scale * torch.logsumexp(likely - costs / self.scale, dim=1)
-        return (lost * counts).sum() / counts.sum().clamp(min=1)
+        return (lost * counts).sum() / counts.sum().clamp(min=LEAST)
 
     def sample(self, context: torch.Tensor) -> torch.Tensor:
         """(B, H, A) in [−1, 1]: the likeliest chunk."""

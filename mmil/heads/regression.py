@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from mmil.heads.head import Head, mean_of_valid
+from mmil.heads.head import Head, counted, mean_of_valid
 
 
 class Regression(Head):
@@ -25,8 +25,8 @@ class Regression(Head):
         return self.net(context).unflatten(1, self.chunk)
 
     def loss(self, context: torch.Tensor, actions: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """Mean over valid actions (B, H) of actions (B, H, A)."""
-        error = self(context) - torch.where(valid[..., None], actions, 0.0)
+        """Mean over actions (B, H, A) weighted by valid (B, H)."""
+        error = self(context) - counted(actions, valid)
         cost = error.abs() if self.norm == "l1" else error.square()
         return mean_of_valid(cost.mean(dim=2), valid)
 
