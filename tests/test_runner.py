@@ -1,24 +1,27 @@
 """A policy as an actor: what it is shown of the past, what is done of its plans, what its chance comes from."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from mmil.algos.training import train
 from mmil.config import parse
-from mmil.contracts import Actor, UserError
+from mmil.contracts import Observation, UserError
+from mmil.data.cache import open_features
 from mmil.data.dataset import Dataset
+from mmil.data.features import FeatureWindows
 from mmil.data.members import read_samples
+from mmil.data.stream import Clock
 from mmil.data.windows import Cut, collate, cut_windows
 from mmil.execution import weighted
-from mmil.heads import Flow
 from mmil.rollout import rollout
 from mmil.run import load_policy
 from mmil.runner import Runner
-from tests.learning import tiny_policy, unit_stats
-from tests.plane import HORIZON, Plane, Reach, build
+from tests.plane import Plane, build
 
 AHEAD = 4  # H
 
@@ -104,28 +107,77 @@ def test_with_one_observation_nothing_is_rendered_that_no_plan_looks_at():
     assert scene.renders == 2 * 3
 
 
-def flow_policy(**options):
-    torch.manual_seed(0)
-    return tiny_policy(future=AHEAD, head=partial(Flow, width=32), **options)(Plane.spec, unit_stats(Plane.spec)).eval()
-
-
-SIGHT = {"signals": None}
+NODES = {
+    "vision": {"class_path": "mmil.encoders.TimmVision", "init_args": {"stages": [2], "width": 16}},
+    "language": {"class_path": "mmil.encoders.TextTokens", "init_args": {"width": 16}},
+    "signals": {"class_path": "mmil.encoders.SignalTokens", "init_args": {"names": ["eef_pos_world"], "width": 16}},
+    "fusion": {"class_path": "mmil.encoders.FilmFusion", "init_args": {"points": 4, "width": 32}},
+    "head": {"class_path": "mmil.heads.Flow", "init_args": {"width": 32}},
+    "wrench": None,
+    "past": 3,
+    "future": AHEAD,
+}
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     out = tmp_path_factory.mktemp("plane") / "data"
-    build(out, episodes=6, config={"scene": {"class_path": "tests.plane.Plane"}})
-    return out
+    build(out, episodes=6, scene=partial(Plane, windy=0))
+    return Dataset.open(out)
 
 
-NODES = {
-    "vision": {"class_path": "mmil.encoders.TimmVision", "init_args": {"stages": [2], "width": 16}},
-    "language": {"class_path": "mmil.encoders.TextTokens", "init_args": {"width": 16}},
-    "signals": {"class_path": "mmil.encoders.SignalTokens", "init_args": {"names": ["eef_pos_world"], "width": 16}},
-    "wrench": None,
-    "fusion": {"class_path": "mmil.encoders.FilmFusion", "init_args": {"points": 4, "width": 32}},
-    "head": {"class_path": "mmil.heads.Flow", "init_args": {"width": 32}},
-    "past": 3,
-    "future": AHEAD,
-}
+@pytest.fixture(scope="module")
+def policies(data, tmp_path_factory):
+    """Of three observations, trained on windows of a small data set: of its cached features, and of its pictures."""
+    return {cache: trained(data, tmp_path_factory.mktemp("run") / "run", cache=cache) for cache in (True, False)}
+
+
+def trained(data, out, *, cache: bool):
+    policy = {"class_path": "mmil.policy.Policy", "init_args": NODES}
+    config = {
+        "algo": {"class_path": "mmil.algos.BC", "init_args": {"policy": policy, "learning_rate": 0.01, "warmup": 1}},
+        "epochs": 1,
+        "batch_size": 16,
+        "stride": 2,
+        "validation": 0.0,
+        "cache": cache,
+        "precision": "32-true",
+        "loggers": [],
+    }
+    out.with_suffix(".yaml").write_text(yaml.safe_dump(config))
+    arguments = ["--config", str(out.with_suffix(".yaml")), "--data", str(data.path), "--out", str(out)]
+    parsed = parse(train, arguments, verb="train", skip=("config",))
+    return load_policy(train(**parsed.options, config=parsed.resolved))
+
+
+@pytest.mark.parametrize("cache", [True, False], ids=["cached features", "pictures"])
+def test_what_is_learnt_from_three_observations_is_what_the_runner_is_shown(policies, data, monkeypatch, cache):
+    policy = policies[cache]
+    ((row, sample),) = read_samples(data.path, data.rows[:1])
+    cut, episode, shown = Cut(past=3, future=AHEAD), data.episode(0), []
+    windows = collate(list(cut_windows(row, sample, cut=cut, spec=data.spec)), spec=data.spec)
+    (maps,) = (open_features(path, source=data) for path in data.path.parent.glob("data.features-*-every1"))
+    cached = FeatureWindows(maps, maps.rows[:1], cut=cut, clock=Clock()).__getitems__(range(row.steps))
+    monkeypatch.setattr(policy, "sample", lambda batch: shown.append(batch) or torch.zeros(1, AHEAD, 3))
+    runner = Runner(policy, execute=2)
+    runner.reset(0)
+    for t in range(row.steps):
+        images = {camera: frames[t] for camera, frames in episode.images.items()}
+        signals = {name: values[t] for name, values in episode.signals.items()}
+        runner.act(Observation(images, signals, episode.instruction))
+    with torch.no_grad():
+        seen = torch.cat([policy.context(batch).vector for batch in shown])
+        now = {camera: three[:, 2:].expand_as(three) for camera, three in windows.images.items()}
+        others = (windows, cached, replace(windows, images=now))
+        apart = [(policy.context(batch).vector[::2] - seen).abs().max().item() for batch in others]
+    assert row.steps > 4 and max(apart[:2]) < 1e-4 < 3e-4 < apart[2]  # what came before counts
+
+
+@pytest.mark.parametrize("options", [{"execute": 3}, {"ensemble": 0.01}])
+def test_an_episode_depends_on_its_seed_alone(policies, options):
+    runner, actions = Runner(policies[True], **options), []
+    for disturb in (False, True):
+        watch = (lambda turn: torch.randn(3)) if disturb else None
+        episode = rollout(Plane(windy=0), runner, seed=4, horizon=6, instruction="the red one", watch=watch)
+        actions.append(episode.actions)
+    assert np.array_equal(*actions) and np.abs(actions[0]).max() <= 1
