@@ -1,4 +1,4 @@
-"""A policy made into an actor: keeps the history, and executes E of the H actions it predicts, or plans at every step."""
+"""A policy made into an actor: keeps the history, executes E of the H actions it predicts or plans at every step."""
 
 from __future__ import annotations
 

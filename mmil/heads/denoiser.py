@@ -15,31 +15,36 @@ class Denoiser(nn.Module):
         super().__init__()
         self.chunk = chunk
         self.first, self.last = nn.Linear(math.prod(chunk), width), nn.Linear(width, math.prod(chunk))
-        self.told = nn.Linear(context, width)
-        self.time = nn.Sequential(Waves(), nn.Linear(2 * WAVES, width))
+        self.told, self.time = nn.Linear(context, width), nn.Sequential(Waves(), nn.Linear(2 * WAVES, width))
+        self.film = nn.Sequential(nn.GELU(), nn.Linear(width, depth * 2 * width), nn.Unflatten(-1, (depth, 2, width)))
         self.blocks = nn.ModuleList(Block(width) for _ in range(depth))
 
-    def forward(self, noisy: torch.Tensor, times: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """(B, H, A) of a noisy chunk (B, H, A) at times (B, 1, 1) in [0, 1] and context (B, C)."""
-        condition = nn.functional.gelu(self.told(context) + self.time(times.flatten(1)))  # (B, width)
+    def conditions(self, times: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """Scales and shifts (…, B, depth, 2, width) of times (…, B or 1, 1) in [0, 1] and context (B, C).
+
+        Apart from forward(), so that those of all steps of a sample are computed at once.
+        """
+        return self.film(self.told(context) + self.time(times))
+
+    def forward(self, noisy: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+        """(B, H, A) of a noisy chunk (B, H, A) and conditions (B, depth, 2, width)."""
         hidden = self.first(noisy.flatten(1))
-        for block in self.blocks:
+        for block, condition in zip(self.blocks, conditions.unbind(1), strict=True):
             hidden = block(hidden, condition)
         return self.last(hidden).float().unflatten(1, self.chunk)
 
 
 class Block(nn.Module):
-    """x + MLP(x), told by a condition how to scale and shift what it reads."""
+    """x + MLP(x), told how to scale and shift what it reads."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.film = nn.Linear(width, 2 * width)
         self.net = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
 
     def forward(self, hidden: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-        """(B, width) of (B, width) twice."""
-        scale, shift = self.film(condition).chunk(2, dim=1)
+        """(B, width) of (B, width) and a scale and a shift (B, 2, width)."""
+        scale, shift = condition.unbind(1)
         return hidden + self.net(self.norm(hidden) * (1 + scale) + shift)
 
 
@@ -56,9 +61,9 @@ class Waves(nn.Module):
         self.register_buffer("rates", math.pi * torch.logspace(0, 2, WAVES), persistent=False)
 
     def forward(self, times: torch.Tensor) -> torch.Tensor:
-        """(B, 2 · WAVES) of (B, 1)."""
+        """(…, 2 · WAVES) of (…, 1)."""
         angles = times * self.rates
-        return torch.cat([angles.sin(), angles.cos()], dim=1)
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
 def draw_noise(count: int, chunk: tuple[int, int], *, device: torch.device) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from mmil.heads.denoising import Denoising
 
-CLEANEST, NOISIEST = 0.008, 0.992  # of a quarter turn: at neither end do chunk or noise vanish wholly
+NOISIEST = 0.992  # of a quarter turn: something is left of the chunk, else the noise would not say what it is
 
 
 class Diffusion(Denoising):
@@ -18,6 +18,8 @@ class Diffusion(Denoising):
     Time 0 is the chunk and 1 noise, and it is continuous: any number of steps does. predicts: the chunk ("sample"),
     which is sure in few steps, or the noise ("epsilon").
     """
+
+    noisy, clean = 1.0, 0.0
 
     def __init__(
         self,
@@ -30,12 +32,11 @@ class Diffusion(Denoising):
         draws: int = 4,
         predicts: Literal["sample", "epsilon"] = "sample",
     ) -> None:
-        super().__init__(context, chunk, width=width, depth=depth, steps=steps, draws=draws)
-        self.predicts = predicts
+        super().__init__(context, chunk, width=width, depth=depth, steps=steps, draws=draws, predicts=predicts)
 
-    def times(self, like: torch.Tensor) -> torch.Tensor:
-        """(B, 1, 1), even."""
-        return torch.rand(len(like), 1, 1, device=like.device)
+    def drawn(self, uniform: torch.Tensor) -> torch.Tensor:
+        """All alike."""
+        return uniform
 
     def mixed(self, actions: torch.Tensor, noise: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
         """(B, H, A), of the variance of noise where actions have it too."""
@@ -46,20 +47,14 @@ class Diffusion(Denoising):
         """(B, H, A)."""
         return actions if self.predicts == "sample" else noise
 
-    def denoised(self, noise: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """(B, H, A): at each time the chunk is guessed, and the guess made noisy again as at the next one."""
-        noisy, guess = noise, noise
-        for step in range(self.steps):
-            times = torch.full_like(noisy[:, :1, :1], 1 - step / self.steps)
-            signal, spread = schedule(times)
-            said = self.denoiser(noisy, times, context)
-            guess = (said if self.predicts == "sample" else (noisy - spread * said) / signal).clamp(-1, 1)
-            left = (noisy - signal * guess) / spread  # the noise, if the guess is right
-            noisy = self.mixed(guess, left, times - 1 / self.steps)
-        return guess
+    def onward(self, mixed: torch.Tensor, said: torch.Tensor, *, now: torch.Tensor, then: torch.Tensor) -> torch.Tensor:
+        """(B, H, A): the chunk is guessed, and the guess made as noisy as it shall be next."""
+        signal, spread = schedule(now)
+        guess = (said if self.predicts == "sample" else (mixed - spread * said) / signal).clamp(-1, 1)
+        return self.mixed(guess, (mixed - signal * guess) / spread, then)
 
 
 def schedule(times: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """How much of the chunk and how much noise there is at these times; their squares sum to 1."""
-    angles = math.pi / 2 * (CLEANEST + (NOISIEST - CLEANEST) * times)
+    angles = math.pi / 2 * NOISIEST * times
     return angles.cos(), angles.sin()

@@ -19,6 +19,8 @@ class Flow(Denoising):
     the finer of the two in few steps, or the "velocity" on it.
     """
 
+    noisy, clean = 0.0, 1.0
+
     def __init__(
         self,
         context: int,
@@ -30,12 +32,11 @@ class Flow(Denoising):
         draws: int = 4,
         predicts: Literal["sample", "velocity"] = "sample",
     ) -> None:
-        super().__init__(context, chunk, width=width, depth=depth, steps=steps, draws=draws)
-        self.predicts = predicts
+        super().__init__(context, chunk, width=width, depth=depth, steps=steps, draws=draws, predicts=predicts)
 
-    def times(self, like: torch.Tensor) -> torch.Tensor:
-        """(B, 1, 1): LATEST less a draw of Beta(1.5, 1), whose distribution function is x^1.5."""
-        return LATEST * (1 - torch.rand(len(like), 1, 1, device=like.device).pow(2 / 3))
+    def drawn(self, uniform: torch.Tensor) -> torch.Tensor:
+        """LATEST · (1 − x) of x from Beta(1.5, 1), whose distribution function is x^1.5."""
+        return LATEST * (1 - uniform.pow(2 / 3))
 
     def mixed(self, actions: torch.Tensor, noise: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
         """(B, H, A)."""
@@ -45,12 +46,7 @@ class Flow(Denoising):
         """(B, H, A)."""
         return actions if self.predicts == "sample" else actions - noise
 
-    def denoised(self, noise: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """(B, H, A)."""
-        chunk = noise
-        for step in range(self.steps):
-            times = torch.full_like(chunk[:, :1, :1], step / self.steps)
-            said = self.denoiser(chunk, times, context)
-            velocity = said if self.predicts == "velocity" else (said - chunk) / (1 - times)
-            chunk = chunk + velocity / self.steps
-        return chunk
+    def onward(self, mixed: torch.Tensor, said: torch.Tensor, *, now: torch.Tensor, then: torch.Tensor) -> torch.Tensor:
+        """(B, H, A), a step of Euler's."""
+        velocity = said if self.predicts == "velocity" else (said - mixed) / (1 - now)
+        return mixed + (then - now) * velocity
