@@ -122,7 +122,7 @@ NODES = {
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     out = tmp_path_factory.mktemp("plane") / "data"
-    build(out, episodes=6, scene=partial(Plane, windy=0))
+    build(out, episodes=2, scene=partial(Plane, windy=0))
     return Dataset.open(out)
 
 
@@ -137,7 +137,7 @@ def trained(data, out, *, cache: bool):
     config = {
         "algo": {"class_path": "mmil.algos.BC", "init_args": {"policy": policy, "learning_rate": 0.01, "warmup": 1}},
         "epochs": 1,
-        "batch_size": 16,
+        "batch_size": 4,
         "stride": 2,
         "validation": 0.0,
         "cache": cache,
