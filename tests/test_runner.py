@@ -31,7 +31,7 @@ class Counter(torch.nn.Module):
 
     def __init__(self, *, past: int = 1) -> None:
         super().__init__()
-        self.spec, self.past, self.future = Plane.spec, past, AHEAD
+        self.spec, self.past, self.future, self.depth = Plane.spec, past, AHEAD, None
         self.weight, self.shown = torch.nn.Parameter(torch.zeros(1)), []
 
     def sample(self, batch) -> torch.Tensor:

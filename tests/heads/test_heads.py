@@ -74,6 +74,15 @@ def test_what_is_valid_counts(make):
 
 
 @every_head
+def test_windows_may_count_more_or_less(make):
+    head, context, actions = make(SIZE, CHUNK), torch.randn(5, SIZE), torch.rand(5, *CHUNK)
+    valid = torch.rand(5, CHUNK[0]) < 0.6
+    plain, _ = learnt(head, context, actions, valid)
+    assert torch.allclose(learnt(head, context, actions, valid * 0.01)[0], plain, rtol=1e-3)  # all alike
+    assert not torch.allclose(learnt(head, context, actions, valid * torch.linspace(0, 1, 5)[:, None])[0], plain)
+
+
+@every_head
 def test_the_gradient_reaches_everything_and_the_context(make):
     head, context = make(SIZE, CHUNK), torch.randn(5, SIZE, requires_grad=True)
     _, gradients = learnt(head, context, torch.rand(5, *CHUNK), torch.ones(5, CHUNK[0], dtype=torch.bool))
