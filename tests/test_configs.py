@@ -43,6 +43,31 @@ def test_every_train_config_parses(path, tmp_path):
     assert callable(parsed.options["algo"]) and parsed.resolved["algo"]["class_path"].startswith("mmil.algos.")
 
 
+@pytest.mark.parametrize("recipe", sorted(CONFIGS.glob("train/*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("head/*.yaml")), ids=lambda path: path.stem)
+def test_every_head_can_be_laid_over_every_train_config(path, recipe, tmp_path):
+    from mmil.algos.training import train
+
+    def parsed(*configs):
+        arguments = [part for config in configs for part in ("--config", str(config))]
+        resolved = parse(train, [*arguments, "--data", "d", "--out", "o"], verb="train", skip=("config",)).resolved
+        return resolved, resolved["algo"]["init_args"]["policy"]["init_args"].pop("head")
+
+    (plain, _), (laid, head) = parsed(recipe), parsed(recipe, path)
+    assert laid == plain  # everything else stays
+    assert head["class_path"].lower() == f"mmil.heads.{path.stem}"
+    assert path.read_text().startswith("# part: ") and f"configs/head/{path.name}" in path.read_text()
+
+
+def test_every_head_has_a_config():
+    import inspect
+
+    import mmil.heads
+
+    kinds = [kind for kind in vars(mmil.heads).values() if inspect.isclass(kind) and not inspect.isabstract(kind)]
+    assert {path.stem for path in CONFIGS.glob("head/*.yaml")} == {kind.__name__.lower() for kind in kinds}
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("render/*.yaml")), ids=lambda path: path.stem)
 def test_every_render_config_parses(path, tmp_path):
     from data_tools.render import render

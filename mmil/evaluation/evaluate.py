@@ -16,6 +16,7 @@ from mmil.evaluation.attribution import attribute, record, write
 from mmil.evaluation.stage import Request, Stage, Told
 from mmil.evaluation.suites import Suite, load_suite, suite_names
 from mmil.evaluation.trials import evaluate_suites, weights_sha256
+from mmil.execution import executed
 from mmil.language.compositions import Compositions
 from mmil.language.grammar import Grammar
 from mmil.language.instructions import load_instructions
@@ -34,7 +35,8 @@ def evaluate(
     workers: int | None = None,
     patience: float | None = PATIENCE,
     seed: int = 0,
-    execute: int = 4,
+    execute: int | None = None,
+    ensemble: float | None = None,
     horizon: int = 120,
     instructions: Path | None = None,
     without: str | None = None,
@@ -49,11 +51,12 @@ def evaluate(
     trials: 100 of each suite unless told, and 20 of each altered input for attribution; the scene's verbs come in
     turns, so that each has as many. patience: seconds a trial may take before its worker counts as hung and is
     replaced (10 times the slowest one, if that is more); null: no end. execute: actions of each predicted chunk before
-    it looks again. horizon: control steps a trial may take; in a manner it may take more. instructions: YAML of your
-    own sentences, verb → templates. without: an input (a camera, cameras, signals, wrench, poses, sentence or one
-    signal) that is dropped, frozen, shuffled or swapped, as `how` says. attribution: do that with every input on the
-    same layouts. out: where trials.jsonl and summary.json go, RUN/evaluation/SUITE unless given. tell: hears which
-    suites are left out.
+    it looks again, 4 unless given. ensemble: plan at every step instead and average all plans for an instant, the i-th
+    oldest weighted by exp(−ensemble · i), as 0.01. horizon: control steps a trial may take; in a manner it may take
+    more. instructions: YAML of your own sentences, verb → templates. without: an input (a camera, cameras, signals,
+    wrench, poses, sentence or one signal) that is dropped, frozen, shuffled or swapped, as `how` says. attribution: do
+    that with every input on the same layouts. out: where trials.jsonl and summary.json go, RUN/evaluation/SUITE unless
+    given. tell: hears which suites are left out.
     """
     folder = RunFolder.open(run)
     change = _change(folder, without, how, attribution=attribution)
@@ -68,11 +71,13 @@ def evaluate(
         "command": command,
         "mmil_commit": commit(),
         "weights_sha256": weights_sha256(folder.path),
-        "execute": execute,
+        "execute": executed(execute, ensemble),
+        "ensemble": ensemble,
         "horizon": horizon,
         "instructions": str(instructions) if instructions else None,
     }
-    stage = _stage(folder, execute=execute, horizon=horizon, own=own, held=held)
+    actor = partial(load_runner, folder.path, execute=execute, ensemble=ensemble)
+    stage = _stage(folder, actor=actor, horizon=horizon, own=own, held=held)
     if change or attribution:
         stage = replace(stage, props=Props(folder.spec, {n: one.mean for n, one in folder.stats.signals.items()}))
     if attribution:
@@ -103,7 +108,7 @@ def _summaries(
     """Of every suite: those that were finished before, and the others played now."""
     where = {one.name: _place(one, folder, out, several=len(suites) > 1) for one in suites}
     asked = {"n": ask.trials, "seed": ask.seed}
-    asked |= {name: about[name] for name in ("weights_sha256", "execute", "horizon")}
+    asked |= {name: about[name] for name in ("weights_sha256", "execute", "ensemble", "horizon")}
     done = {} if stage.own else {one.name: there for one in suites if (there := _finished(where[one.name], asked))}
     left = [one for one in suites if one.name not in done]
     if change and left:
@@ -149,11 +154,11 @@ def _with_tapes(stage: Stage, suites: list[Suite], ask: Ask, change: Change) -> 
     return replace(stage, props=replace(stage.props, tapes=[tape for _, tape in recorded]))
 
 
-def _stage(folder: RunFolder, *, execute: int, horizon: int, own: Told | None, held: Compositions) -> Stage:
+def _stage(folder: RunFolder, *, actor: Callable[[], Any], horizon: int, own: Told | None, held: Compositions) -> Stage:
     """The run's policy, in the scene its data were made in."""
     data = folder.data["config"]
     return Stage(
-        actor=partial(load_runner, folder.path, execute),
+        actor=actor,
         scene=build_scene,
         config=data["scene"],
         spec=folder.spec,
@@ -193,7 +198,7 @@ def _impossible(suite: Suite, held: Compositions, *, mannered: bool) -> str:
     return ""
 
 
-def load_runner(path: Path, execute: int) -> Any:
+def load_runner(path: Path, **execution: Any) -> Any:
     """The run's policy as an actor, on one thread: the workers share the cores."""
     import torch
 
@@ -201,7 +206,7 @@ def load_runner(path: Path, execute: int) -> Any:
     from mmil.runner import Runner
 
     torch.set_num_threads(1)
-    return Runner(load_policy(path), execute=execute)
+    return Runner(load_policy(path), **execution)
 
 
 def _place(suite: Suite, folder: RunFolder, out: Path | None, *, several: bool) -> Path:

@@ -15,8 +15,21 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, context: torch.Tensor, actions: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """A number: the mean over actions (B, H, A) weighted by valid (B, H), bool or float, 0 where all of it is 0."""
+        """A number: the mean over actions (B, H, A) weighted by valid (B, H), bool or float, 0 where all of it is 0.
+
+        What an action is that does not count, be it NaN, changes nothing.
+        """
 
     @abstractmethod
     def sample(self, context: torch.Tensor) -> torch.Tensor:
-        """(B, H, A) in [−1, 1]."""
+        """(B, H, A) in [−1, 1]; whatever is random in it comes from torch's default generator."""
+
+
+def mean_of_valid(costs: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Mean of costs (B, H) weighted by valid (B, H); 0 where all of it is 0."""
+    return (costs * valid).sum() / valid.sum().clamp(min=LEAST)
+
+
+def counted(actions: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Actions (B, H, A), and 0 in place of those that do not count."""
+    return torch.where(valid[..., None] > 0, actions, 0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from mmil.heads.head import LEAST, Head
+from mmil.heads.head import LEAST, Head, counted
 
 
 class Mixture(Head):
@@ -33,7 +33,7 @@ class Mixture(Head):
         """−scale · log-likelihood of actions (B, H, A), a mean weighted by valid (B, H)."""
         chunks, likely = self(context)
         counts = valid.sum(dim=1)  # (B,)
-        errors = (chunks - actions[:, None]).abs().mean(dim=3)  # (B, M, H)
+        errors = (chunks - counted(actions, valid)[:, None]).abs().mean(dim=3)  # (B, M, H)
         costs = (errors * valid[:, None]).sum(dim=2) / counts[:, None].clamp(min=LEAST)
         lost = -self.scale * torch.logsumexp(likely - costs / self.scale, dim=1)
         return (lost * counts).sum() / counts.sum().clamp(min=LEAST)

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from mmil.heads.head import LEAST, Head
+from mmil.heads.head import Head, counted, mean_of_valid
 
 
 class Regression(Head):
@@ -26,9 +26,9 @@ class Regression(Head):
 
     def loss(self, context: torch.Tensor, actions: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """Mean over actions (B, H, A) weighted by valid (B, H)."""
-        error = self(context) - actions
+        error = self(context) - counted(actions, valid)
         cost = error.abs() if self.norm == "l1" else error.square()
-        return (cost.mean(dim=2) * valid).sum() / valid.sum().clamp(min=LEAST)
+        return mean_of_valid(cost.mean(dim=2), valid)
 
     def sample(self, context: torch.Tensor) -> torch.Tensor:
         """(B, H, A) in [−1, 1]."""

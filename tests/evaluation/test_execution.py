@@ -1,0 +1,59 @@
+"""`mmil evaluate --execute E` and `--ensemble W`: what reaches the runner, what the summary says, what is refused."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+import mmil.evaluation.evaluate as verb
+from mmil.config import parse
+from mmil.contracts import UserError
+from tests.plane import Plane
+
+
+@pytest.fixture
+def evaluate(monkeypatch, tmp_path):
+    """`mmil evaluate` of a run whose trials are not played: how it would execute, and what it would say of it."""
+    folder = SimpleNamespace(path=tmp_path, data={"config": {"scene": {"class_path": "any"}}}, spec=Plane.spec)
+    monkeypatch.setattr(verb.RunFolder, "open", lambda path: folder)
+    monkeypatch.setattr(verb, "weights_sha256", lambda path: "0")
+    played = []
+
+    def play(suites, stage, *, about, **rest):
+        played.extend((dict(stage.actor.keywords), about) for _ in suites)
+        return {suite.name: {"n": 1} for suite in suites}
+
+    def run(*arguments):
+        played.clear()
+        asked = [str(tmp_path), "--suite", "seen", "--trials", "1", *arguments]
+        verb.evaluate(**parse(verb.evaluate, asked, verb="evaluate", positional=("run",), skip=("tell",)).options)
+        return played
+
+    monkeypatch.setattr(verb, "evaluate_suites", play)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "execute", "ensemble"),
+    [((), 4, None), (("--execute", "2"), 2, None), (("--ensemble", "0.01"), 1, 0.01), (("--ensemble=-0.1",), 1, -0.1)],
+)
+def test_the_runner_and_the_summary_hear_of_it(evaluate, arguments, execute, ensemble):
+    ((options, about),) = evaluate(*arguments)
+    assert options["ensemble"] == ensemble and options["execute"] in (None, execute)
+    assert (about["execute"], about["ensemble"]) == (execute, ensemble)
+
+
+def test_contradictions_are_refused_before_anything_is_played(evaluate):
+    with pytest.raises(UserError, match=r"execute 4 and ensemble 0\.01 contradict each other"):
+        evaluate("--execute", "4", "--ensemble", "0.01")
+    with pytest.raises(UserError, match="ensemble is nan"):
+        evaluate("--ensemble", ".nan")
+
+
+def test_trials_of_another_execution_are_no_excuse(evaluate, tmp_path):
+    ((_, about),) = evaluate("--ensemble", "0.01")
+    there = tmp_path / "evaluation" / "seen" / "summary.json"
+    there.parent.mkdir(parents=True)
+    there.write_text(json.dumps({"n": 1, "seed": 0, "skills": {}, **about}))
+    assert not evaluate("--ensemble", "0.01")  # they are there
+    assert evaluate("--ensemble", "0.02") and evaluate("--execute", "1") and evaluate()
