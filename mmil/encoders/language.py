@@ -109,9 +109,7 @@ class TextTokens(nn.Module):
             return
         top = max(self.layers)
         if last is not None and not 0 < last <= top:
-            raise UserError(
-                f"cannot tune the last {last} layers of the text model: {top} are read; frozen: false for all"
-            )
+            raise UserError(f"cannot tune the last {last} of the {top} layers that are read of the text model")
         hidden = hidden_states(self.model, cut(self.tokenizer, ["a"], most=self.max_pieces))
         tune(self.model, read=hidden[top], kept=None if last is None else hidden[top - last])
 
