@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from mmil.contracts import UserError
@@ -28,8 +27,11 @@ class Attention(nn.Module):
             part.unflatten(2, (self.heads, -1)).transpose(1, 2)
             for part in (self.query(asking), self.key(keys), self.value(values))
         )
-        mask = None if real is None else real[:, None, None]
-        found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        # written out: on a processor the library's own takes more than twice as long to learn through
+        scores = query @ key.transpose(2, 3) / query.shape[3] ** 0.5
+        if real is not None:
+            scores = scores.masked_fill(~real[:, None, None], float("-inf"))
+        found = scores.softmax(dim=3).to(value.dtype) @ value
         return self.out(found.transpose(1, 2).flatten(2))
 
 

@@ -56,7 +56,8 @@ def load_backbone(name: str, weights: str | None) -> nn.Module:
         _load_weights(model, path, by_order=weights is None)
         told = told or (_told(path) if (path / CONFIG).is_file() else {})
     constants = {key: value for key, value in told.get("pretrained_cfg", {}).items() if key in ("mean", "std")}
-    model.pretrained_cfg = {**staged(model).pretrained_cfg, **constants}
+    told_of = staged(model)
+    told_of.pretrained_cfg = {**told_of.pretrained_cfg, **constants}
     return model
 
 

@@ -26,7 +26,7 @@ class TransformerFusion(Fusion):
         self,
         sizes: Sizes,
         *,
-        layers: int = 3,
+        layers: int = 2,
         heads: int = 4,
         inside: int = 96,
         cells: int = 64,
@@ -88,7 +88,7 @@ class TransformerFusion(Fusion):
         parts += [kind(other) + time for kind, other in zip(self.others, others, strict=True)]
         for camera, kind in self.cameras.items():
             pool, places = getattr(self, f"_pool_{camera}"), getattr(self, f"_places_{camera}")
-            place = pool @ (places if located[camera] is None else beside(places, located[camera]))
+            place = pool @ beside(places, located[camera])
             x = kind(pool.to(visual[camera].dtype) @ visual[camera]) + self.place(place).to(dtype)
             parts.append((x + time[:, None]).flatten(1, 2))
         real = sentence.real.new_ones(batch, sum(part.shape[1] for part in parts))
@@ -97,8 +97,10 @@ class TransformerFusion(Fusion):
         return torch.cat(parts, dim=1), real
 
 
-def beside(places: torch.Tensor, located: torch.Tensor) -> torch.Tensor:
-    """(B, K, N, 2 + located) of (N, 2) and (B, K, N, located)."""
+def beside(places: torch.Tensor, located: torch.Tensor | None) -> torch.Tensor:
+    """(B, K, N, 2 + located) of (N, 2) and (B, K, N, located); the places alone where cells are told nothing."""
+    if located is None:
+        return places
     return torch.cat([places.expand(*located.shape[:2], -1, -1), located], dim=-1)
 
 

@@ -155,9 +155,8 @@ class TimmVision(nn.Module):
         """Let the last stages up to the topmost that is read learn; None for all of them."""
         below = -1 if last is None else self.stages[-1] - last
         if not -1 <= below < self.stages[-1]:
-            raise UserError(
-                f"cannot tune the last {last} of the {self.stages[-1] + 1} stages that are read of {self.name}"
-            )
+            count = self.stages[-1] + 1
+            raise UserError(f"cannot tune the last {last} of the {count} stages that are read of {self.name}")
         indices = sorted({*self.stages, *([below] if below >= 0 else [])})
         maps = dict(zip(indices, stage_maps(self.backbone, torch.zeros(1, 3, *image[:2]), indices), strict=True))
         read = torch.stack([maps[stage].sum() for stage in self.stages])

@@ -9,23 +9,8 @@ from mmil.encoders import TextTokens
 from mmil.encoders.kept import Kept
 from tests.learning import SPEC
 
-WORDS = [
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "lift",
-    "push",
-    "the",
-    "red",
-    "green",
-    "blue",
-    "cube",
-    "ball",
-    "to",
-    "left",
-]
-WORDS += ["slowly", "and", "put", "it", "down"]
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "lift", "push", "the", "red", "green", "blue", "cube", "ball"]
+WORDS += ["to", "left", "slowly", "and", "put", "it", "down"]
 SAID = ["lift the red cube", "push the green ball to the left and put it down slowly", "lift it"]
 SMALL = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 3, "num_attention_heads": 2}
 
