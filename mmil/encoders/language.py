@@ -19,9 +19,10 @@ from mmil.encoders.kept import Kept
 from mmil.encoders.sources import fingerprint
 from mmil.encoders.text_model import cut, hidden_states, load_text_model
 from mmil.encoders.tuning import train_tuned, tune
+from mmil.progress import progress
 
 AT_ONCE = 8  # sentences of one length a frozen model reads together, always as many: what it computes varies with it
-AHEAD = 1024  # sentences that are sorted by length together
+AHEAD = 1000  # sentences that are sorted by length together
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,12 @@ class TextTokens(nn.Module):
         if not self.frozen:
             return
         ordered = sorted(set(sentences), key=lambda sentence: (len(sentence), sentence))
-        for start in range(0, len(ordered), AHEAD):
+        parts = [ordered[start : start + AHEAD] for start in range(0, len(ordered), AHEAD)]
+        shown = progress(parts, "reading sentences", total=len(parts), unit="thousand") if len(parts) > 1 else parts
+        for part in shown:
             if self._kept.full:
                 break
-            self._read_apart([one for one in ordered[start : start + AHEAD] if self._kept.get(one) is None])
+            self._read_apart([sentence for sentence in part if self._kept.get(sentence) is None])
 
     def fingerprint(self) -> str:
         return fingerprint(self.model)
