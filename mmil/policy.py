@@ -7,10 +7,18 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import nn
 
-from mmil.contracts import Batch, Spec
+from mmil.contracts import Batch, Spec, UserError
 from mmil.data.stats import Stats
-from mmil.encoders import DepthTokens, SignalTokens, TextTokens, TimmVision, WrenchTokens
-from mmil.encoders.fusion import Context, FilmFusion, Sizes
+from mmil.encoders import (
+    Context,
+    DepthTokens,
+    Fusion,
+    SignalTokens,
+    Sizes,
+    TextTokens,
+    TimmVision,
+    WrenchTokens,
+)
 from mmil.encoders.hiding import Hiding
 from mmil.heads import Head
 from mmil.normalizer import Normalizer
@@ -19,9 +27,10 @@ from mmil.normalizer import Normalizer
 class Policy(nn.Module):
     """A network that takes a Batch in physical units; shapes come from `spec`, units from `stats`.
 
-    Each part is given as a constructor that lacks only what the data decides. past, future: K and H. wrench: None for
-    data that have none; so depth, which needs the data's `maps: [depth]` too. hide: the share of training samples from
-    which `cameras` (each by itself, never all), `signals`, `wrench` or `depth` are hidden.
+    Each part is given as a constructor that lacks only what the data decides. past, future: K and H. signals, wrench:
+    None for data that have none, or to go without; so depth, which needs the data's `maps: [depth]` too. hide: the
+    share of training samples from which `cameras` (each by itself, never all), `signals`, `wrench` or `depth` are
+    hidden.
     """
 
     def __init__(
@@ -31,9 +40,9 @@ class Policy(nn.Module):
         *,
         vision: Callable[[Spec], TimmVision],
         language: Callable[[Spec], TextTokens],
-        signals: Callable[[Spec], SignalTokens],
+        signals: Callable[[Spec], SignalTokens] | None,
         wrench: Callable[[Spec], WrenchTokens] | None,
-        fusion: Callable[[Sizes], FilmFusion],
+        fusion: Callable[[Sizes], Fusion],
         head: Callable[[int, tuple[int, int]], Head],
         depth: Callable[[Spec], DepthTokens] | None = None,
         past: int = 1,
@@ -43,26 +52,30 @@ class Policy(nn.Module):
         super().__init__()
         self.spec, self.past, self.future = spec, past, future
         self.normalizer = Normalizer(stats)
-        self.vision, self.language, self.signals = vision(spec), language(spec), signals(spec)
+        self.vision, self.language = vision(spec), language(spec)
+        self.signals = signals(spec) if signals else None
         self.wrench = wrench(spec) if wrench else None
-        queries, width = self.language.queries.shape
         self.depth = depth(spec) if depth else None
-        others = ["signals", *(["wrench"] if wrench else []), *(["depth"] if depth else [])]
+        width, others = self._width(), self._others
         self.hiding = Hiding(hide or {}, cameras=spec.cameras, others=others, width=width)
         self.aspects = {camera: shape[1] / shape[0] for camera, shape in spec.cameras.items()}
         self.fusion = fusion(
-            Sizes(self.vision.grids, token=width, sentence=queries, others=len(others), past=past, aspects=self.aspects)
+            Sizes(
+                self.vision.grids,
+                token=width,
+                sentence=self.language.tokens,
+                others=len(others),
+                past=past,
+                aspects=self.aspects,
+                signals=tuple(spec.signals),
+            )
         )
         self.head = head(self.fusion.width, (future, len(spec.action)))
 
     def context(self, batch: Batch) -> Context:
         """All the head gets to know of a batch."""
         signals = self.normalizer(batch.signals)
-        others = {"signals": self.signals(signals)}
-        if self.wrench:
-            others["wrench"] = self.wrench(signals)
-        if self.depth:
-            others["depth"] = self.depth(batch.maps)
+        others = {name: part(batch.maps if name == "depth" else signals) for name, part in self._others.items()}
         return self.fusion(
             self.hiding.seen(self.vision(batch.images)),
             self.language(batch.instruction),
@@ -80,3 +93,18 @@ class Policy(nn.Module):
     def sample(self, batch: Batch) -> torch.Tensor:
         """(B, H, A) in [−1, 1]."""
         return self.head.sample(self.context(batch).vector)
+
+    @property
+    def _others(self) -> dict[str, SignalTokens | WrenchTokens | DepthTokens]:
+        """What gives a token an observation, in this order."""
+        parts = {"signals": self.signals, "wrench": self.wrench, "depth": self.depth}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def _width(self) -> int:
+        """Numbers a token, on which all encoders must agree."""
+        widths = {"vision": self.vision.width, "language": self.language.width}
+        widths |= {name: part.width for name, part in self._others.items()}
+        if len(set(widths.values())) > 1:
+            told = ", ".join(f"{name} {width}" for name, width in widths.items())
+            raise UserError(f"tokens of the encoders differ in `width`: {told}; give all the same")
+        return self.vision.width

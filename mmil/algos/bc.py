@@ -59,7 +59,8 @@ class BC(Algorithm):
         self.average, self.pretrained_scale = average, pretrained_scale
         self.reading_weight = reading if sentences else 0.0
         if sentences and self.reading_weight:
-            self.reading = Reading(sentences, size=self.policy.language.queries.numel())
+            language = self.policy.language
+            self.reading = Reading(sentences, size=language.tokens * language.width)
         self.looking_weight = looking if looking_told(spec) else 0.0
         self.matching_weight = matching
         if matching:
@@ -68,7 +69,7 @@ class BC(Algorithm):
         self.sentences = [*bound, *(sentence for said in (sentences or {}).values() for sentence in said)]
 
     def on_fit_start(self) -> None:
-        # a sentence's states depend a little on those read beside it, and a resumed run meets them in another order
+        # a frozen text model reads all there is to read before the first step, not in the midst of training
         self.policy.language.read_ahead(self.sentences)
 
     def on_train_epoch_start(self) -> None:

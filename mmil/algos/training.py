@@ -154,7 +154,9 @@ def _cache(known: WindowData, module: Algorithm, precision: str, *, every: int) 
     """The features of the frozen vision encoder, beside the data set, under the encoder's hash and its precision."""
     vision = module.policy.vision
     if not vision.frozen:
-        raise UserError("cache: true needs a frozen vision encoder; set frozen: true, or cache: false to fine-tune it")
+        raise UserError(
+            "cache: true needs frozen vision; set frozen: true and tuned_stages: 0, or cache: false to tune it"
+        )
     half = precision.startswith("bf16")
     fingerprint = {**vision.fingerprint(), "precision": "bf16" if half else "fp32"}
     parts = [fingerprint["sha256"][:12], *map(str, vision.stages), fingerprint["precision"], f"every{every}"]

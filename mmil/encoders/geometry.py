@@ -16,17 +16,31 @@ def ground_places(
     camera: (…, 8), position [m], quaternion xyzw and vertical field of view [rad] of a camera that looks along −z with
     y up. hand: (…, 3) [m]. Both in the world's frame. aspect: width over height of the picture.
     """
-    position, quaternion, fovy = camera[..., :3], camera[..., 3:7], camera[..., 7]
-    rays = cell_rays(grid, aspect, device=camera.device)  # (N, 3)
-    tangent = torch.tan(fovy / 2)[..., None]
-    scaled = torch.stack(
-        [rays[:, 0] * tangent, rays[:, 1] * tangent, rays[:, 2].expand_as(rays[:, 0] * tangent)], dim=-1
-    )
-    world = rotate(quaternion[..., None, :], scaled)
+    position, world = camera[..., :3], world_rays(camera, grid=grid, aspect=aspect)
     down = world[..., 2].clamp(max=STEEPEST)
     reach = (height - position[..., 2:3]) / down  # (…, N)
     places = position[..., None, :2] + reach[..., None] * world[..., :2]
     return (places - hand[..., None, :2]).clamp(-FARTHEST, FARTHEST)
+
+
+def pluecker_rays(
+    camera: torch.Tensor, hand: torch.Tensor, *, grid: tuple[int, int], aspect: float = 1.0
+) -> torch.Tensor:
+    """(…, N, 6): direction of length 1 and moment [m] about the hand of each cell's ray, its Plücker coordinates.
+
+    camera, hand, aspect: as in ground_places.
+    """
+    directions = torch.nn.functional.normalize(world_rays(camera, grid=grid, aspect=aspect), dim=-1)
+    origin = (camera[..., :3] - hand)[..., None, :].expand_as(directions)
+    return torch.cat([directions, torch.linalg.cross(origin, directions)], dim=-1)
+
+
+def world_rays(camera: torch.Tensor, *, grid: tuple[int, int], aspect: float) -> torch.Tensor:
+    """(…, N, 3): through the middles of the cells of a camera (…, 8), in the world's frame; of no certain length."""
+    rays = cell_rays(grid, aspect, device=camera.device)  # (N, 3)
+    tangent = torch.tan(camera[..., 7] / 2)[..., None]
+    across, up = rays[:, 0] * tangent, rays[:, 1] * tangent
+    return rotate(camera[..., None, 3:7], torch.stack([across, up, rays[:, 2].expand_as(up)], dim=-1))
 
 
 def picture_place(

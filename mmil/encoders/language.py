@@ -6,28 +6,40 @@ look at the states of every word piece instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 from mmil.contracts import Spec, UserError
-from mmil.encoders.sources import TEXT_PACKAGE, fingerprint, go_offline, package_folder
+from mmil.encoders.kept import Kept
+from mmil.encoders.sources import fingerprint
+from mmil.encoders.text_model import cut, hidden_states, load_text_model
+from mmil.encoders.tuning import train_tuned, tune
+from mmil.progress import progress
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+AT_ONCE = 8  # sentences of one length a frozen model reads together, always as many: what it computes varies with it
+AHEAD = 1000  # sentences that are sorted by length together
 
-MOST_KEPT = 20_000  # sentences whose frozen states stay in memory
+
+@dataclass(frozen=True)
+class Sentence:
+    """What was said, for every sample: a fixed number of tokens, and one for every word piece."""
+
+    tokens: torch.Tensor  # (B, Q, D)
+    pieces: torch.Tensor  # (B, P, D), as many as the longest has
+    real: torch.Tensor  # bool (B, P), false where a shorter one was padded
 
 
 class TextTokens(nn.Module):
     """`queries` tokens a sentence: learned queries attend over the word pieces' hidden states of `layers`.
 
     name: None for the packaged MiniLM, a local folder, or "hub:<model>". frozen: no gradient to the text model, and
-    every sentence is read once.
+    every sentence is read once; tuned_layers: but for the last ones of those that are read. pooled: no queries, and of
+    all word pieces their mean alone.
     """
 
     def __init__(
@@ -40,89 +52,113 @@ class TextTokens(nn.Module):
         width: int = 64,
         dropout: float = 0.1,
         frozen: bool = True,
+        tuned_layers: int = 0,
+        pooled: bool = False,
         max_pieces: int = 48,
     ) -> None:
         super().__init__()
         self.tokenizer, self.model = load_text_model(name)
-        self.model.requires_grad_(not frozen)
         depth = self.model.config.num_hidden_layers
         wrong = [layer for layer in layers if not 0 <= layer <= depth]
         if wrong:
             raise UserError(f"no hidden layer {wrong[0]} in the text model; it has 0 (word pieces) to {depth}")
-        self.layers, self.frozen, self.max_pieces = tuple(layers), frozen, max_pieces
+        self.layers, self.frozen, self.max_pieces = tuple(layers), frozen and not tuned_layers, max_pieces
+        self.pooled, self.width, self.tokens = pooled, width, 1 if pooled else queries
+        self._tune(tuned_layers if frozen else None)
         size = self.model.config.hidden_size * len(self.layers)
         self.norm, self.dropout = nn.LayerNorm(size), nn.Dropout(dropout)
-        self.keys, self.values = nn.Linear(size, width), nn.Linear(size, width)
-        self.queries = nn.Parameter(torch.randn(queries, width) / width**0.5)
-        self._kept: dict[str, torch.Tensor] = {}
+        if not pooled:
+            self.keys = nn.Linear(size, width)
+        self.values = nn.Linear(size, width)
+        if not pooled:
+            self.queries = nn.Parameter(torch.randn(queries, width) / width**0.5)
+        self._kept = Kept()
 
-    def forward(self, sentences: Sequence[str]) -> torch.Tensor:
-        """(B, queries, width)."""
+    def forward(self, sentences: Sequence[str]) -> Sentence:
         states, real = self._states(sentences)
         # one draw for all pieces of a sentence: what a dimension means is lost everywhere, and a draw a number is slow
         states = self.norm(states) * self.dropout(torch.ones_like(states[:, :1]))
+        pieces = self.values(states)
+        if self.pooled:
+            return Sentence(pieces, pieces, real)
         scores = self.keys(states) @ self.queries.T / self.queries.shape[1] ** 0.5  # (B, pieces, queries)
         weights = scores.masked_fill(~real[..., None], float("-inf")).softmax(dim=1)
-        return weights.transpose(1, 2) @ self.values(states)
+        return Sentence(weights.transpose(1, 2) @ pieces, pieces, real)
 
     def read_ahead(self, sentences: Iterable[str]) -> None:
-        """Keep the frozen states of these sentences, read in an order of their own: no later reading changes them."""
+        """Keep the frozen states of these sentences, as many as there is room for."""
+        if not self.frozen:
+            return
         ordered = sorted(set(sentences), key=lambda sentence: (len(sentence), sentence))
-        if self.frozen and ordered:
-            self._kept.clear()
-            self._states(ordered[:MOST_KEPT])
+        parts = [ordered[start : start + AHEAD] for start in range(0, len(ordered), AHEAD)]
+        shown = progress(parts, "reading sentences", total=len(parts), unit="thousand") if len(parts) > 1 else parts
+        for part in shown:
+            if self._kept.full:
+                break
+            self._read_apart([sentence for sentence in part if self._kept.get(sentence) is None])
 
     def fingerprint(self) -> str:
         return fingerprint(self.model)
 
     def train(self, mode: bool = True) -> TextTokens:
         super().train(mode)
-        if self.frozen:
-            self.model.eval()
+        train_tuned(self.model, mode)
         return self
+
+    def _tune(self, last: int | None) -> None:
+        """Let the last layers of those that are read learn; None for all of them."""
+        self.model.requires_grad_(last != 0)
+        if last == 0:
+            return
+        top = max(self.layers)
+        if last is not None and not 0 < last <= top:
+            raise UserError(f"cannot tune the last {last} of the {top} layers that are read of the text model")
+        hidden = hidden_states(self.model, cut(self.tokenizer, ["a"], most=self.max_pieces))
+        tune(self.model, read=hidden[top], kept=None if last is None else hidden[top - last])
 
     def _states(self, sentences: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden states (B, pieces, D) and which are real (B, pieces)."""
         if not self.frozen:
             return self._read(sentences)
-        missing = [sentence for sentence in dict.fromkeys(sentences) if sentence not in self._kept]
-        if len(self._kept) + len(missing) > MOST_KEPT:
-            self._kept.clear()
-            missing = list(dict.fromkeys(sentences))
-        device = self.queries.device.type
+        found = {sentence: self._kept.get(sentence) for sentence in sentences}
+        found |= self._read_apart([sentence for sentence, states in found.items() if states is None])
+        device = self.values.weight.device
+        rows = [states.to(device) for states in map(found.__getitem__, sentences) if states is not None]
+        lengths = torch.tensor([len(row) for row in rows], device=device)
+        padded = pad_sequence(rows, batch_first=True).float()
+        return padded, torch.arange(padded.shape[1], device=device) < lengths[:, None]
+
+    def _read_apart(self, sentences: Sequence[str]) -> dict[str, torch.Tensor]:
+        """The frozen states of sentences, those of each length apart: what stands beside one changes nothing in it.
+
+        As float16 with mean 0 and deviation 1, which some models' own would exceed; `norm` makes the same of both.
+        """
+        found, device = {}, self.values.weight.device.type
         with torch.inference_mode(False), torch.no_grad(), torch.autocast(device, enabled=False):
-            for start in range(0, len(missing), 64):
-                part = missing[start : start + 64]
-                states, real = self._read(part)
-                self._kept.update({s: row[mask].clone() for s, row, mask in zip(part, states, real, strict=True)})
-        rows = [self._kept[sentence] for sentence in sentences]
-        lengths = torch.tensor([len(row) for row in rows], device=rows[0].device)
-        padded = pad_sequence(rows, batch_first=True)
-        return padded, torch.arange(padded.shape[1], device=padded.device) < lengths[:, None]
+            for part in self._alike(sentences):
+                states, _ = self._read([*part, *[part[-1]] * (AT_ONCE - len(part))])
+                halves = F.layer_norm(states, states.shape[-1:]).half()
+                for sentence, row in zip(part, halves, strict=False):
+                    found[sentence] = row.clone()
+                    self._kept.put(sentence, found[sentence])
+        return found
+
+    def _alike(self, sentences: Sequence[str]) -> Iterator[list[str]]:
+        """Up to AT_ONCE sentences of one length at a time."""
+        if not sentences:
+            return
+        alike: dict[int, list[str]] = {}
+        counts = cut(self.tokenizer, sentences, most=self.max_pieces)["attention_mask"].sum(dim=1).tolist()
+        for sentence, count in zip(sentences, counts, strict=True):
+            alike.setdefault(count, []).append(sentence)
+        for found in alike.values():
+            yield from (found[start : start + AT_ONCE] for start in range(0, len(found), AT_ONCE))
 
     def _read(self, sentences: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        pieces = self.tokenizer(
-            list(sentences), padding=True, truncation=True, max_length=self.max_pieces, return_tensors="pt"
-        ).to(self.queries.device)
-        hidden = self.model(**pieces, output_hidden_states=True).hidden_states
-        return torch.cat([hidden[layer] for layer in self.layers], dim=-1), pieces["attention_mask"].bool()
-
-
-def load_text_model(name: str | None) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
-    """Tokenizer and model of a folder or, asked for as "hub:<model>", of a hub."""
-    hub = name.removeprefix("hub:") if name and name.startswith("hub:") else None
-    if hub is None:
-        go_offline()
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # a tenth of a second needs none
-
-    folder = package_folder(TEXT_PACKAGE) / "model" if name is None else Path(name)
-    if hub is None and not (folder / "config.json").is_file():
-        raise UserError(f"no text model at {folder}: it has no config.json; give a local folder or hub:<model>")
-    try:
-        where = hub or str(folder)
-        return AutoTokenizer.from_pretrained(where), AutoModel.from_pretrained(where, trust_remote_code=False).eval()
-    except (OSError, ValueError) as error:
-        raise UserError(f"{hub or folder} could not be loaded ({type(error).__name__}); give a local folder") from None
+        pieces = cut(self.tokenizer, sentences, most=self.max_pieces).to(self.values.weight.device)
+        hidden = hidden_states(self.model, pieces)
+        states, real = torch.cat([hidden[layer] for layer in self.layers], dim=-1), pieces["attention_mask"].bool()
+        if not self.pooled:
+            return states, real
+        mean = (states * real[..., None]).sum(dim=1, keepdim=True) / real.sum(dim=1)[:, None, None]
+        return mean, real[:, :1]

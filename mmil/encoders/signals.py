@@ -28,7 +28,7 @@ class SignalTokens(nn.Module):
         super().__init__()
         names = tuple(spec.signals) if names is None else names
         require_known("signal", names, spec.signals, where="in the data")
-        self.names, self.dropout = tuple(names), dropout
+        self.names, self.dropout, self.width = tuple(names), dropout, width
         size = sum(prod(spec.signals[name]) for name in names)
         self.net = nn.Sequential(nn.Linear(size, width), nn.GELU(), nn.Linear(width, width))
 

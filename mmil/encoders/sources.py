@@ -38,6 +38,12 @@ def go_offline() -> None:
         os.environ.setdefault(name, value)
 
 
+def no_network(name: str, error: Exception, instead: str) -> UserError:
+    """What to say where a hub was asked for and did not answer."""
+    told = (str(error).strip().splitlines() or [""])[0][:120]
+    return UserError(f"{name} could not be fetched from its hub ({type(error).__name__}: {told}); give {instead}")
+
+
 def fingerprint(module: torch.nn.Module) -> str:
     """sha256 over names, shapes and bytes of all weights and buffers."""
     digest = hashlib.sha256()

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from copy import deepcopy
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from mmil.contracts import Spec, UserError, require_known
+from mmil.encoders.backbone import PACKAGED, Maps, load_backbone, staged
 from mmil.encoders.folding import fold_batchnorms
-from mmil.encoders.sources import VISION_PACKAGE, fingerprint, only_file, package_folder
+from mmil.encoders.sources import fingerprint
+from mmil.encoders.tuning import train_tuned, tune
 
-PACKAGED = "tf_efficientnet_lite0"  # the model whose weights come with an installed package
 AT_ONCE = 8  # images a frozen backbone sees together: what it computes stays in the processor's cache, twice the speed
-Maps = list[torch.Tensor]  # one (N, C, h', w') a stage
-
-
-@runtime_checkable
-class Staged(Protocol):
-    """What models of timm have that can give their intermediate maps."""
-
-    pretrained_cfg: Mapping[str, Any]
-
-    def forward_intermediates(
-        self, x: torch.Tensor, *, indices: list[int], stop_early: bool, intermediates_only: bool
-    ) -> Maps:
-        """The maps of these stages, from fine to coarse."""
 
 
 class TimmVision(nn.Module):
     """Stages of a timm model, brought to one grid and projected to `width`: a token a cell.
 
-    name: of a timm model. weights: None for the packaged ones (tf_efficientnet_lite0), a local file or folder of
-    weights, "hub" to let timm download, "random" for none. stages: indices of its intermediate maps; tokens lie on
-    the grid of the finest. frozen: no gradient to the pretrained part, whose maps may then be cached on disk.
-    shift: camera → cells by which its maps are moved at most in training, a sample at a time, as if it were turned.
+    name: of a timm model, a local folder with config.json, or "hub:<owner>/<model>". weights: None for those of the
+    folder or the packaged ones (tf_efficientnet_lite0), a local file or folder of weights, "hub" to let timm download,
+    "random" for none. stages: indices of its intermediate maps; tokens lie on the grid of the finest. frozen: no
+    gradient to the pretrained part, whose maps may then be cached on disk; tuned_stages: but for its last ones of
+    those that are read. shared: one for all cameras, or each learns its own. shift: camera → cells by which its maps
+    are moved at most in training, a sample at a time, as if it were turned.
     """
 
     mean: torch.Tensor
@@ -52,18 +43,23 @@ class TimmVision(nn.Module):
         stages: Sequence[int] = (2, 3),
         width: int = 64,
         frozen: bool = True,
+        tuned_stages: int = 0,
+        shared: bool = True,
         shift: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
-        self.name, self.stages, self.frozen, self.width = name, sorted(stages), frozen, width
+        self.name, self.stages, self.width = name, sorted(stages), width
+        self.frozen, self.shared = frozen and not tuned_stages, shared
+        if self.frozen and not shared:
+            raise UserError("shared: false gives each camera a backbone to tune; set frozen: false or tuned_stages")
         self.shift = dict(shift or {})
         self.cameras = tuple(spec.cameras)
         require_known("camera", self.shift, self.cameras, where="to shift")
-        self.backbone = load_backbone(name, weights)
+        self.backbone, self._packaged = load_backbone(name, weights), name == PACKAGED and weights is None
         config = staged(self.backbone).pretrained_cfg
-        if frozen:
+        if self.frozen:
             fold_batchnorms(self.backbone)
-        self.backbone.requires_grad_(not frozen).to(memory_format=torch.channels_last)
+        self.backbone.requires_grad_(not self.frozen).to(memory_format=torch.channels_last)
         self.register_buffer("mean", torch.tensor(config["mean"]).view(3, 1, 1) * 255)
         self.register_buffer("std", torch.tensor(config["std"]).view(3, 1, 1) * 255)
         sizes = {camera: self._shapes(shape) for camera, shape in spec.cameras.items()}
@@ -78,13 +74,20 @@ class TimmVision(nn.Module):
         self.place = nn.ParameterDict(
             {camera: nn.Parameter(0.02 * torch.randn(h * w, width)) for camera, (h, w) in self.grids.items()}
         )
-
-    def maps(self, images: torch.Tensor) -> Maps:
-        """Of uint8 or float images (N, 3, h, w) in 0..255: one (N, C, h', w') a stage, from fine to coarse."""
         if not self.frozen:
-            return self._backbone_maps(images)
+            self._tune(tuned_stages if frozen else None, image=next(iter(spec.cameras.values())))
+        if not shared:
+            self.backbone = nn.ModuleDict({camera: deepcopy(self.backbone) for camera in self.cameras})
+
+    def maps(self, images: torch.Tensor, camera: str = "") -> Maps:
+        """Of uint8 or float images (N, 3, h, w) in 0..255: one (N, C, h', w') a stage, from fine to coarse.
+
+        camera: whose they are, where each has a backbone.
+        """
+        if not self.frozen:
+            return self._backbone_maps(images, camera)
         with torch.no_grad():
-            parts = [self._backbone_maps(part) for part in images.split(AT_ONCE)]
+            parts = [self._backbone_maps(part, "") for part in images.split(AT_ONCE)]
         return [torch.cat(stage) for stage in zip(*parts, strict=True)] if len(parts) > 1 else parts[0]
 
     def forward(self, images: Mapping[str, Any]) -> dict[str, torch.Tensor]:
@@ -96,27 +99,31 @@ class TimmVision(nn.Module):
 
     def encode(self, images: torch.Tensor) -> Maps:
         """What a cache holds of uint8 (N, 3, h, w): the maps as float16, without gradient."""
+        if not self.frozen:
+            raise UserError("maps of a backbone that learns cannot be cached; set frozen: true and tuned_stages: 0")
         with torch.inference_mode():
             return [found.half() for found in self.maps(images)]
 
     def fingerprint(self) -> dict[str, Any]:
         """Changes whenever the maps would."""
-        return {"encoder": "TimmVision", "name": self.name, "stages": self.stages, "sha256": fingerprint(self.backbone)}
+        digest = fingerprint(self.backbone)
+        if not self._packaged:  # others may come with constants of their own
+            digest = hashlib.sha256(f"{digest} {self.mean.tolist()} {self.std.tolist()}".encode()).hexdigest()
+        return {"encoder": "TimmVision", "name": self.name, "stages": self.stages, "sha256": digest}
 
     def train(self, mode: bool = True) -> TimmVision:
         super().train(mode)
-        if self.frozen:
-            self.backbone.eval()  # a frozen model keeps its batch statistics
+        train_tuned(self.backbone, mode)
         return self
 
     def _seen(self, images: Mapping[str, torch.Tensor]) -> dict[str, Maps]:
-        """{camera: [(B, K, C, h', w') a stage]} of images; those of one size go through the backbone together."""
-        sizes: dict[torch.Size, list[str]] = {}
+        """{camera: [(B, K, C, h', w') a stage]} of images; those of one size go through a backbone together."""
+        sizes: dict[tuple[torch.Size, str], list[str]] = {}
         for camera, seen in images.items():
-            sizes.setdefault(seen.shape, []).append(camera)
+            sizes.setdefault((seen.shape, "" if self.shared else camera), []).append(camera)
         found: dict[str, Maps] = {}
-        for shape, cameras in sizes.items():
-            stages = self.maps(torch.cat([images[camera].flatten(0, 1) for camera in cameras]))
+        for (shape, whose), cameras in sizes.items():
+            stages = self.maps(torch.cat([images[camera].flatten(0, 1) for camera in cameras]), whose)
             parts = [stage.unflatten(0, (len(cameras), *shape[:2])).unbind(0) for stage in stages]
             found |= {camera: list(maps) for camera, maps in zip(cameras, zip(*parts, strict=True), strict=True)}
         return found
@@ -140,28 +147,34 @@ class TimmVision(nn.Module):
             tokens = shifted(grid, self.shift[camera], repeat=past).flatten(2).transpose(1, 2)
         return tokens.unflatten(0, (batch, past))  # (B, K, N, width)
 
-    def _backbone_maps(self, images: torch.Tensor) -> Maps:
+    def _backbone_maps(self, images: torch.Tensor, camera: str) -> Maps:
         scaled = ((images.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        return self._stages(scaled)
+        return stage_maps(self.backbone if self.shared else self.backbone.get_submodule(camera), scaled, self.stages)
 
-    def _stages(self, images: torch.Tensor) -> Maps:
-        return list(
-            staged(self.backbone).forward_intermediates(
-                images, indices=self.stages, stop_early=True, intermediates_only=True
-            )
-        )
+    def _tune(self, last: int | None, *, image: tuple[int, int, int]) -> None:
+        """Let the last stages up to the topmost that is read learn; None for all of them."""
+        below = -1 if last is None else self.stages[-1] - last
+        if not -1 <= below < self.stages[-1]:
+            count = self.stages[-1] + 1
+            raise UserError(f"cannot tune the last {last} of the {count} stages that are read of {self.name}")
+        indices = sorted({*self.stages, *([below] if below >= 0 else [])})
+        maps = dict(zip(indices, stage_maps(self.backbone, torch.zeros(1, 3, *image[:2]), indices), strict=True))
+        read = torch.stack([maps[stage].sum() for stage in self.stages])
+        tune(self.backbone, read=read, kept=maps.get(below))
 
     @torch.inference_mode()
     def _shapes(self, image: tuple[int, int, int]) -> list[torch.Size]:
         height, width, _ = image
-        was_training = self.backbone.training
-        self.backbone.eval()
         try:
-            found = self._stages(torch.zeros(1, 3, height, width))
+            found = stage_maps(self.backbone, torch.zeros(1, 3, height, width), self.stages)
         except (IndexError, AssertionError, ValueError) as error:
             raise UserError(f"{self.name} has no stages {self.stages}: {error}") from None
-        self.backbone.train(was_training)
         return [stage.shape[1:] for stage in found]
+
+
+def stage_maps(model: nn.Module, images: torch.Tensor, stages: list[int]) -> Maps:
+    """Of images (N, 3, h, w) as the model wants them."""
+    return list(staged(model).forward_intermediates(images, indices=stages, stop_early=True, intermediates_only=True))
 
 
 def spreading(coarse: tuple[int, int], fine: tuple[int, int]) -> torch.Tensor:
@@ -180,63 +193,3 @@ def shifted(maps: torch.Tensor, most: int, *, repeat: int = 1) -> torch.Tensor:
     columns = (torch.arange(width, device=device) + by[1]).clamp(0, width - 1)  # (N, w)
     sample = torch.arange(count, device=device)[:, None, None]
     return maps.permute(0, 2, 3, 1)[sample, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-
-
-def staged(model: nn.Module) -> Staged:
-    """The model, if it gives its intermediate maps."""
-    if not isinstance(model, Staged):
-        raise UserError(f"{type(model).__name__} gives no intermediate maps: timm has no forward_intermediates of it")
-    return model
-
-
-def load_backbone(name: str, weights: str | None) -> nn.Module:
-    """A timm model with its pretrained weights."""
-    import timm
-
-    if not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('_')[0].split('.')[0]}*")[:8] or ["resnet18", PACKAGED]
-        raise UserError(f"timm has no model {name!r}; it has {', '.join(near)}, …")
-    if weights is None and name != PACKAGED:
-        raise UserError(f"no weights of {name} are installed, only of {PACKAGED}; give a local file, 'hub' or 'random'")
-    try:
-        if weights == "hub":
-            return timm.create_model(name, pretrained=True).eval()
-        model = timm.create_model(name, pretrained=False).eval()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise UserError(
-            f"{name} could not be loaded ({type(error).__name__}); give a local file as `weights`"
-        ) from None
-    if weights != "random":
-        path = only_file(package_folder(VISION_PACKAGE), "*.pth") if weights is None else Path(weights)
-        _load_weights(model, path, by_order=weights is None)
-    return model
-
-
-def _load_weights(model: nn.Module, path: Path, *, by_order: bool) -> None:
-    if path.is_dir():
-        path = path / "model.safetensors"
-    if not path.is_file():
-        raise UserError(f"no weights at {path}; give a .safetensors or .pth file, or a folder with model.safetensors")
-    found = _read_weights(path)
-    own = model.state_dict()
-    if by_order:  # the package names the same layers otherwise, in the same order
-        found = dict(zip(own, found.values(), strict=True))
-    wrong = [name for name, tensor in own.items() if name not in found or found[name].shape != tensor.shape]
-    if wrong:
-        raise UserError(f"{path} holds other weights: {len(wrong)} of {len(own)} tensors do not fit, as {wrong[0]}")
-    model.load_state_dict(found, strict=False)
-
-
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors by name; anything else a file may hold is refused unread."""
-    from pickle import UnpicklingError
-
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError(f"{path} holds no weights that can be read safely ({type(error).__name__})") from None

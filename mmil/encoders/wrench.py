@@ -19,8 +19,8 @@ class WrenchTokens(nn.Module):
         if name not in spec.signals or len(spec.signals[name]) != 2:
             raise UserError(f"no series {name} (R, 6) among the signals; there are {dict(spec.signals)}")
         readings, axes = spec.signals[name]
-        self.name, self.dropout = name, dropout
-        self.series = nn.Conv1d(axes, width // 2, kernel_size=min(3, readings), padding=1)
+        self.name, self.dropout, self.width = name, dropout, width
+        self.series = nn.Conv1d(axes, width // 2, kernel_size=3, padding=1)
         self.net = nn.Sequential(nn.GELU(), nn.Flatten(), nn.Linear(width // 2 * readings, width))
 
     def forward(self, signals: Mapping[str, torch.Tensor]) -> torch.Tensor:

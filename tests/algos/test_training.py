@@ -174,7 +174,7 @@ def test_fine_tuning_from_pictures(data, tmp_path):
         "1",
         change={"algo": algo, "cache": False, "augment": augment, "stride": 12},
     )
-    from mmil.encoders.vision import load_backbone
+    from mmil.encoders.backbone import load_backbone
 
     tuned, original = load_policy(out).vision.backbone, load_backbone("tf_efficientnet_lite0", None)
     assert not torch.equal(tuned.conv_stem.weight, original.conv_stem.weight)

@@ -9,8 +9,8 @@ import torch
 
 from mmil.contracts import UserError
 from mmil.encoders import SignalTokens, TextTokens, TimmVision, WrenchTokens
+from mmil.encoders.backbone import load_backbone
 from mmil.encoders.folding import fold_batchnorms
-from mmil.encoders.vision import load_backbone
 from tests.learning import SPEC, tiny_batch, tiny_module, tiny_policy, unit_stats
 
 
@@ -149,14 +149,34 @@ def test_sentences_of_other_lengths_in_a_batch_change_nothing():
     together = encoder(
         ["lift the red cube", "I would really like you to pick up the tall blue cylinder over there, please"]
     )
-    assert alone.shape == (1, 4, 16)
-    assert torch.allclose(alone[0], together[0], atol=1e-4)
+    assert alone.tokens.shape == (1, 4, 16)
+    assert torch.allclose(alone.tokens[0], together.tokens[0], atol=1e-5)
 
 
 def test_the_colour_is_seen_in_the_sentence():
     encoder = TextTokens(SPEC, width=16).eval()
-    red, red2, green = encoder(["lift the red cube", "lift the red cube", "lift the green cube"])
+    red, red2, green = encoder(["lift the red cube", "lift the red cube", "lift the green cube"]).tokens
     assert torch.allclose(red, red2) and not torch.allclose(red, green, atol=1e-2)
+
+
+@pytest.mark.parametrize("readings", [1, 2, 5])
+@pytest.mark.parametrize("past", [1, 3])
+def test_a_wrench_of_any_number_of_readings_an_observation_at_a_time(readings, past):
+    spec = replace(SPEC, signals={**SPEC.signals, "wrench": (readings, 6)})
+    encoder, series = WrenchTokens(spec, width=16).eval(), torch.randn(4, past, readings, 6)
+    tokens = encoder({"wrench": series})
+    assert tokens.shape == (4, past, 16)
+    assert torch.allclose(tokens[:, -1:], encoder({"wrench": series[:, -1:]}), atol=1e-6)
+
+
+@pytest.mark.parametrize("past", [1, 3])
+def test_signals_by_name_an_observation_at_a_time(past):
+    encoder = SignalTokens(SPEC, names=("gripper_pos", "wrench"), width=16)
+    values = {"gripper_pos": torch.randn(4, past, 2), "wrench": torch.randn(4, past, 5, 6)}
+    tokens = encoder(values)
+    assert tokens.shape == (4, past, 16)
+    alone = encoder({name: value[:, -1:] for name, value in values.items()})
+    assert torch.allclose(tokens[:, -1:], alone, atol=1e-6)
 
 
 def test_dropout_hides_whole_samples_in_training_only():
