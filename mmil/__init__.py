@@ -1,8 +1,26 @@
 """mmil: robots that learn by watching, from randomised scenes to trials on sentences never seen."""
 
+from __future__ import annotations
+
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmil.serving.loaded import Loaded
 
 __version__ = "0.1.0"
+
+
+def load(run: str | Path, *, device: str = "cpu", execute: int = 4, **options: Any) -> Loaded:
+    """The policy of a finished run as an actor: `reset(seed)`, then `act(observation)` at its `control_hz`.
+
+    execute: actions of each predicted chunk before it looks again; further options are those of Runner.
+    """
+    from mmil.serving.loaded import load as loaded  # torch, which `import mmil` does not wait for
+
+    return loaded(run, device=device, execute=execute, **options)
+
 
 if "gymnasium" in sys.modules:  # whoever uses it finds our environments; nobody else waits for it
     from mmil import gym as gym

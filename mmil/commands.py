@@ -126,6 +126,22 @@ def report(arguments: Sequence[str]) -> int:
     return 0
 
 
+def serve(arguments: Sequence[str]) -> int:
+    """`mmil serve`: answers until it is interrupted."""
+    from mmil.config import parse
+    from mmil.serving.server import serve as run
+
+    parsed = parse(run, arguments, verb="serve", positional=("run",))
+    with run(**parsed.options) as server:
+        say(f"{parsed.options['run']} is served to {server.clients} clients at a time; Ctrl-C stops")
+        say(f'connect: from mmil.serving import Client; robot = Client("{server.address}")')
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say(f"stopped; {server.served} clients were given {server.actions} actions")
+    return 0
+
+
 def verify(arguments: Sequence[str]) -> int:
     """`mmil verify`: exit code 1 with the reasons where something is wrong."""
     from data_tools.verify import verify as run

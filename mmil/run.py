@@ -16,6 +16,7 @@ from mmil.data.stats import Stats
 
 if TYPE_CHECKING:
     from mmil.policy import Policy
+    from mmil.runner import Runner
 
 CONFIG, SPEC, STATS, DATA, TRAIN, MODEL = (
     "config.yaml",
@@ -153,8 +154,8 @@ def _require_same(asked: Mapping[str, Any], there: Mapping[str, Any], path: Path
         raise UserError(f"{path} was begun with another config: {'; '.join(lines)[:600]}; name a new folder")
 
 
-def load_policy(path: Path) -> Policy:
-    """The policy of a finished run, on the CPU, in evaluation mode; nothing is unpickled and no network is asked."""
+def load_policy(path: Path, *, device: str = "cpu") -> Policy:
+    """The policy of a finished run, in evaluation mode; nothing is unpickled and no network is asked."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -170,4 +171,14 @@ def load_policy(path: Path) -> Policy:
         policy.load_state_dict(load_file(folder.path / MODEL))
     except (SafetensorError, RuntimeError) as error:
         raise UserError(f"{folder.path / MODEL} does not fit the run's config: {str(error)[:300]}") from None
-    return policy.eval()
+    try:
+        return policy.eval().to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"no device {device!r} here: {str(error).splitlines()[0][:200]}") from None
+
+
+def load_runner(path: Path, *, device: str = "cpu", **options: Any) -> Runner:
+    """The policy of a finished run as an actor; `options` are those of Runner, as `execute`."""
+    from mmil.runner import Runner
+
+    return Runner(load_policy(path, device=device), **options)

@@ -62,11 +62,13 @@ class Spec:
         """What simulates: versions of packages, the sha256 of the compiled `model` and of the `controller`."""
         return {**self.versions, "controller": str(self.controller.get("sha256", ""))}
 
-    def differences(self, other: Spec) -> list[str]:
-        """One line a field in which the two disagree; versions do not count."""
-        mine, theirs = _flatten(self.to_json()), _flatten(other.to_json())
+    def differences(self, other: Spec | Mapping[str, Any]) -> list[str]:
+        """One line a field in which the two disagree; versions do not count, nor what a part of a Spec does not say."""
+        whole = isinstance(other, Spec)
+        told = other.to_json() if isinstance(other, Spec) else json.loads(json.dumps(dict(other)))
+        mine = _flatten({name: value for name, value in self.to_json().items() if whole or name in told})
+        theirs, absent = _flatten(told), "(absent)"
         keys = sorted(key for key in mine.keys() | theirs.keys() if not key.startswith("versions."))
-        absent = "(absent)"
         return [
             f"{key}: {mine.get(key, absent)} != {theirs.get(key, absent)}"
             for key in keys

@@ -202,11 +202,10 @@ def load_runner(path: Path, **execution: Any) -> Any:
     """The run's policy as an actor, on one thread: the workers share the cores."""
     import torch
 
-    from mmil.run import load_policy
-    from mmil.runner import Runner
+    from mmil.run import load_runner as load
 
     torch.set_num_threads(1)
-    return Runner(load_policy(path), **execution)
+    return load(path, **execution)
 
 
 def _place(suite: Suite, folder: RunFolder, out: Path | None, *, several: bool) -> Path:

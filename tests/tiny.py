@@ -1,0 +1,51 @@
+"""A run in seconds: a tiny policy, trained for an epoch by `mmil train` on a few episodes of the plane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mmil.algos.training import train
+from mmil.config import parse
+from tests.plane import build
+
+WIDTH = {"width": 16}
+SCENE = {"class_path": "tests.sorting.Sorting", "init_args": {}}
+
+
+def config(**policy: Any) -> dict[str, Any]:
+    """Of `mmil train`; `policy` changes parts of the policy."""
+    signals = {"names": ["eef_pos_world"], **WIDTH}
+    parts = {
+        "vision": {"class_path": "mmil.encoders.TimmVision", "init_args": {"stages": [2], **WIDTH}},
+        "language": {"class_path": "mmil.encoders.TextTokens", "init_args": {"queries": 2, **WIDTH}},
+        "signals": {"class_path": "mmil.encoders.SignalTokens", "init_args": signals},
+        "wrench": {"class_path": "mmil.encoders.WrenchTokens", "init_args": WIDTH},
+        "fusion": {"class_path": "mmil.encoders.FilmFusion", "init_args": {"points": 2, "width": 24}},
+        "head": {"class_path": "mmil.heads.Regression", "init_args": {"width": 16}},
+        **policy,
+    }
+    node = {"class_path": "mmil.policy.Policy", "init_args": parts}
+    algo = {"class_path": "mmil.algos.BC", "init_args": {"warmup": 2, "policy": node}}
+    told = {"epochs": 1, "batch_size": 16, "stride": 3, "validation": 0.0, "cache": True, "loggers": []}
+    return {"algo": algo, **told}
+
+
+def data_set(out: Path, *, episodes: int = 6, scene: Mapping[str, Any] = SCENE, **options: Any) -> Path:
+    """Episodes of the plane, whose manifest says how to build it."""
+    from mmil.config import build_scene
+
+    build(out, episodes=episodes, scene=lambda: build_scene(scene), config={"scene": dict(scene)}, **options)
+    return out
+
+
+def run(data: Path, out: Path, *options: str, tell: Any = None, **policy: Any) -> Path:
+    """A finished run."""
+    path = out.with_suffix(".yaml")
+    path.write_text(yaml.safe_dump(config(**policy)))
+    arguments = ["--config", str(path), "--data", str(data), "--out", str(out), *options]
+    parsed = parse(train, arguments, verb="train", skip=("config",))
+    return train(**parsed.options, config=parsed.resolved, **({"tell": tell} if tell else {}))
