@@ -10,13 +10,14 @@ import numpy as np
 
 from data_tools.coverage import coverage
 from data_tools.skills import is_told
-from data_tools.survey import UNITS, Survey
+from data_tools.survey import Survey
 from data_tools.wording import take_apart
 from mmil.contracts import Thing, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.sentences import read_sentences
 from mmil.evaluation.charts import density, scatter, spark
 from mmil.evaluation.page import amount, size
+from mmil.limits import UNITS
 
 FRAMES_STILL = 0.02  # share of frames equal to the one before, above which the card says so
 MANNERS = {  # of the plain median: at least, at most

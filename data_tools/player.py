@@ -17,10 +17,11 @@ import numpy as np
 from markupsafe import Markup
 
 from data_tools.mapped import shown
-from data_tools.survey import UNITS, axes_of
+from data_tools.survey import axes_of
 from mmil.contracts import Episode, Spec
 from mmil.data.shards import Row
 from mmil.evaluation.page import picture
+from mmil.limits import UNITS
 
 SCRIPT = Path(__file__).parent / "templates" / "player.js"
 EPISODES = 12

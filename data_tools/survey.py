@@ -29,14 +29,6 @@ LETTERS = {
     **dict.fromkeys(("position", "offset", "look_at", "tilt"), "xyz"),
     **dict.fromkeys(("rgb", "diffuse"), "rgb"),
 }
-UNITS = {
-    "joint_pos": "rad",
-    "joint_vel": "rad/s",
-    "joint_torque": "N·m",
-    "eef_pos_world": "m",
-    "gripper_pos": "m",
-    "wrench": "N, N·m",
-}
 
 
 @dataclass

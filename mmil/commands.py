@@ -116,11 +116,14 @@ def evaluate(arguments: Sequence[str]) -> int:
 def report(arguments: Sequence[str]) -> int:
     """`mmil report`."""
     from mmil.config import parse
+    from mmil.evaluation.modelcard import write_model_card
     from mmil.evaluation.report import report as run
     from mmil.evaluation.report import table
 
     parsed = parse(run, arguments, verb="report", positional=("runs",))
     page = run(**parsed.options)
+    for one in parsed.options["runs"]:
+        write_model_card(one)
     say(table(parsed.options["runs"]))
     say(f"report: {page}")
     return 0

@@ -1,4 +1,4 @@
-"""What signals cannot exceed: beyond it a number is a fault, and no measurement."""
+"""What signals are measured in, and what they cannot exceed: beyond it a number is a fault, and no measurement."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
+UNITS: Mapping[str, str] = MappingProxyType(
+    {
+        "joint_pos": "rad",
+        "joint_vel": "rad/s",
+        "joint_torque": "N·m",
+        "eef_pos_world": "m",
+        "gripper_pos": "m",
+        "wrench": "N, N·m",
+    }
+)
 LARGEST = 1e4  # of any signal: no joint, force or length of a table-top robot comes near
 LIMITS: Mapping[str, float] = MappingProxyType(  # largest absolute value of signals whose unit we know
     {

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from mmil.policy import Policy
     from mmil.runner import Runner
 
-CONFIG, SPEC, STATS, DATA, TRAIN, MODEL = (
+CONFIG, SPEC, STATS, DATA, TRAIN, MODEL, TEXT = (
     "config.yaml",
     "spec.json",
     "stats.json",
     "data.json",
     "train.json",
     "model.safetensors",
+    "text",
 )
 FREE = ("out", "workers", "accelerator", "devices", "loggers", "wandb")  # may differ when a run is resumed
 
@@ -113,6 +114,9 @@ class RunFolder:
         """Write the weights, then train.json, which says that they are there."""
         from safetensors.torch import save
 
+        if _part(self.config, "language").get("name"):  # it came from a place that other machines may lack
+            policy.language.tokenizer.save_pretrained(self.path / TEXT)
+            policy.language.model.save_pretrained(self.path / TEXT)
         state = {name: value.contiguous() for name, value in policy.state_dict().items()}
         write_atomic(self.path / MODEL, save(state))
         trained = sum(p.numel() for p in policy.parameters() if p.requires_grad)
@@ -128,6 +132,25 @@ class RunFolder:
             return json.loads((self.path / name).read_text())
         except (OSError, ValueError) as error:
             raise UserError(f"{self.path / name} cannot be read: {error}") from None
+
+
+def _part(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The options of a part of the policy, to read or to change; {} where the config has none."""
+    node: Any = config
+    for key in ("algo", "init_args", "policy", "init_args", name, "init_args"):
+        node = node.get(key) if isinstance(node, dict) else None
+    return node if isinstance(node, dict) else {}
+
+
+def _carried(folder: RunFolder) -> dict[str, Any]:
+    """The config, but for pretrained weights that lay elsewhere on the machine it was trained on: the run has them."""
+    config = folder.config
+    vision, language = _part(config, "vision"), _part(config, "language")
+    if vision.get("weights"):
+        vision["weights"] = "random"
+    if language.get("name") and (folder.path / TEXT).is_dir():
+        language["name"] = str(folder.path / TEXT)
+    return config
 
 
 def commit() -> str:
@@ -165,7 +188,7 @@ def load_policy(path: Path, *, device: str = "cpu") -> Policy:
 
     def holder(*, policy: Callable[[Spec, Stats], Policy]) -> None: ...
 
-    node = folder.config["algo"]["init_args"]["policy"]
+    node = _carried(folder)["algo"]["init_args"]["policy"]
     policy = rebuild(holder, {"policy": node})["policy"](folder.spec, folder.stats)
     try:
         policy.load_state_dict(load_file(folder.path / MODEL))

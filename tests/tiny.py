@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from mmil.algos.training import train
 from mmil.config import parse
+from mmil.contracts import Step
 from tests.plane import build
+from tests.sorting import Sorting
 
 WIDTH = {"width": 16}
-SCENE = {"class_path": "tests.sorting.Sorting", "init_args": {}}
+SCENE = {"class_path": "tests.tiny.Desk", "init_args": {}}
+
+
+class Desk(Sorting):
+    """The plane as `mmil evaluate` builds a scene; its second camera may have another name, and a signal be more."""
+
+    def __init__(
+        self,
+        *,
+        randomisation: Mapping[str, Any] | None = None,
+        horizon: int = 24,
+        second: str = "side",
+        battery: bool = False,
+    ) -> None:
+        super().__init__()
+        cameras = {("top" if camera == "top" else second): shape for camera, shape in self.spec.cameras.items()}
+        signals = {**self.spec.signals, **({"battery": (1,)} if battery else {})}
+        self.spec = replace(self.spec, cameras=cameras, signals=signals)
+
+    def _result(self, outcome: Any) -> Step:
+        step = super()._result(outcome)
+        signals = {**step.observation.signals, "battery": np.array([1 - 0.01 * self._elapsed], np.float32)}
+        return replace(step, observation=replace(step.observation, signals=signals))
 
 
 def config(**policy: Any) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from mmil.data.sentences import number
 from mmil.data.shards import file_sha256
 from mmil.data.stats import Stats
 from mmil.encoders.depth import GRID, on_grid
+from mmil.evaluation.modelcard import write_model_card
 from mmil.run import RunFolder
 
 LoggerName = Literal["wandb", "tensorboard"]
@@ -124,6 +125,7 @@ def _fit(trainer: Trainer, module: Algorithm, windows: WindowData, folder: RunFo
         told = {name: value.item() for name, value in trainer.callback_metrics.items() if name == "val/loss"}
         waits = [callback.wait for callback in trainer.callbacks if isinstance(callback, Account)]  # type: ignore[attr-defined]
         folder.finish(module.policy, **about, data_wait=waits[0], val_loss=told.get("val/loss"))
+        write_model_card(folder.path)
 
 
 def trained_on(dataset: Dataset) -> dict[str, Any]:
@@ -134,6 +136,7 @@ def trained_on(dataset: Dataset) -> dict[str, Any]:
         "episodes": manifest["episodes"],
         "steps": manifest["steps"],
         "goals": dict(sorted(Counter(str(row.goal) for row in dataset.rows).items())),
+        "skills": dict(sorted(Counter(row.goal.verb for row in dataset.rows).items())),
         "sentences": sum(len(entry["sentences"]) for entry in manifest["sentences"]),
         "manifest_sha256": file_sha256(dataset.path / "manifest.json"),
         "config": manifest["config"],

@@ -14,6 +14,7 @@ from mmil.contracts import UserError
 from mmil.evaluation.altered import Change, How, Props, require_possible
 from mmil.evaluation.attribution import attribute, record, write
 from mmil.evaluation.stage import Request, Stage, Told
+from mmil.evaluation.modelcard import write_model_card
 from mmil.evaluation.suites import Suite, load_suite, suite_names
 from mmil.evaluation.trials import evaluate_suites, weights_sha256
 from mmil.execution import executed
@@ -114,6 +115,8 @@ def _summaries(
     if change and left:
         stage = _with_tapes(stage, left, ask, change)
     made = evaluate_suites(left, stage, **vars(ask), out=where, about=about, change=change)
+    if out is None:
+        write_model_card(folder.path)
     return {one.name: made.get(one.name) or done[one.name] for one in suites}
 
 

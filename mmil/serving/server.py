@@ -1,6 +1,6 @@
 """`mmil serve`: a run's policy over TCP, to several clients at a time.
 
-A client is told the Spec, may say its own or the part of it that it has, and is refused where they differ. Then it asks:
+A client is told the Spec, may say its own or the part of it that it has, and is refused where they differ. It asks:
 
 → {"ask": "reset", "seed": 7}                                               ← {"say": "reset"}
 → {"ask": "act", "observation": {"images": {…}, "signals": {…}, …}}         ← {"say": "action", "action": (A,)}
@@ -148,7 +148,7 @@ class _Session(socketserver.BaseRequestHandler):
                 raise UserError(f"seed is {seed!r:.60}; expected an int of at least 0 and below 2**63")
             actor.reset(seed)
             return {"kind": "reset"}
-        action = actor.act(message.get("observation"))
+        action = actor.act(message.get("observation", {}))
         self.server.count_action()
         return {"kind": "action", "action": action}
 
