@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def load(run: str | Path, *, device: str = "cpu", execute: int = 4, **options: Any) -> Loaded:
+def load(run: str | Path, *, device: str = "cpu", **options: Any) -> Loaded:
     """The policy of a finished run as an actor: `reset(seed)`, then `act(observation)` at its `control_hz`.
 
-    execute: actions of each predicted chunk before it looks again; further options are those of Runner.
+    options: of mmil.runner.Runner, as execute=2: actions of each predicted chunk before it looks again.
     """
     from mmil.serving.loaded import load as loaded  # torch, which `import mmil` does not wait for
 
-    return loaded(run, device=device, execute=execute, **options)
+    return loaded(run, device=device, **options)
 
 
 if "gymnasium" in sys.modules:  # whoever uses it finds our environments; nobody else waits for it

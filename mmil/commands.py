@@ -85,8 +85,8 @@ def train(arguments: Sequence[str]) -> int:
     from mmil.config import parse
     from mmil.run import RunFolder
 
-    parsed = parse(run, arguments, verb="train", skip=("config",))
-    folder = RunFolder.open(run(**parsed.options, config=parsed.resolved))
+    parsed = parse(run, arguments, verb="train", skip=("config", "tell"))
+    folder = RunFolder.open(run(**parsed.options, config=parsed.resolved, tell=say))
     for line in folder.lines():
         say(line)
     say(f"next: mmil evaluate {folder.path} --suite all")

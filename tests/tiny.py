@@ -73,5 +73,5 @@ def run(data: Path, out: Path, *options: str, tell: Any = None, **policy: Any) -
     path = out.with_suffix(".yaml")
     path.write_text(yaml.safe_dump(config(**policy)))
     arguments = ["--config", str(path), "--data", str(data), "--out", str(out), *options]
-    parsed = parse(train, arguments, verb="train", skip=("config",))
+    parsed = parse(train, arguments, verb="train", skip=("config", "tell"))
     return train(**parsed.options, config=parsed.resolved, **({"tell": tell} if tell else {}))

@@ -7,6 +7,7 @@ from typing import Any
 
 from lightning import LightningModule
 
+from mmil.data.stats import Stats
 from mmil.policy import Policy
 
 
@@ -14,6 +15,7 @@ class Algorithm(LightningModule, ABC):
     """A recipe that trains `policy`; `seed` and `resolved`, the config of the run, are told it before it begins."""
 
     policy: Policy
+    stats: Stats
 
     def __init__(self) -> None:
         super().__init__()

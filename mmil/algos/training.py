@@ -16,11 +16,13 @@ import torch
 from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
 
 from mmil.algos.account import Account
 from mmil.algos.algorithm import Algorithm
 from mmil.algos.finite import Finite
 from mmil.algos.metrics import MetricsFile
+from mmil.algos.start import Start, Statistics
 from mmil.contracts import Spec, UserError, metres
 from mmil.data.cache import write_features
 from mmil.data.dataset import Dataset
@@ -50,21 +52,32 @@ def train(
     devices: int | Literal["auto"] = "auto",
     loggers: Sequence[LoggerName] = ("wandb", "tensorboard"),
     wandb: Literal["offline", "online", "disabled"] = "offline",
+    start: Path | None = None,
+    start_cameras: Mapping[str, str] | None = None,
+    start_statistics: Statistics = "old",
     config: Mapping[str, Any] | None = None,
+    tell: Callable[[str], None] = lambda line: None,
     **reading: Any,
 ) -> Path:
     """Train `algo` on the data set `data` and leave a run in `out`; metrics.csv is always written.
 
-    reading: what else WindowData is told of how to read it.
+    start: a finished run whose weights to begin with, where name and shape are the same. start_cameras: camera of the
+    data → the camera of that run whose weights it takes. start_statistics: for signals that both know, normalise as the
+    weights expect (old) or as the data say (new). tell: hears what was taken over. reading: what else WindowData is
+    told of how to read it.
     """
     if RunFolder.finished_with(out, config or {}):
         return out
     seed_everything(seed, workers=True, verbose=False)
     precision = fitting(precision)
     known = WindowData(path=data, seed=seed, cache=None, past=1, future=1, **reading)
-    module = _module(algo, known, config=config or {}, seed=seed)
+    before = None
+    if start is not None:
+        before = Start(start, known.dataset.spec, cameras=start_cameras, statistics=start_statistics)
+    module = _module(algo, known, config=config or {}, seed=seed, before=before)
     _require_agreement(known, module, cache=cache)
-    folder = _claimed(out, known, config=config or {})
+    lineage = _begun(module, before, tell=rank_zero_only(tell)) if before else None
+    folder = _claimed(out, known, config=config or {}, stats=module.stats, lineage=lineage)
     every = 1 if module.policy.past > 1 else known.cut.stride
     features = _cache(known, module, precision, every=every) if cache else None
     _quieten()
@@ -85,10 +98,13 @@ def train(
     return out
 
 
-def _module(algo: Callable[..., Algorithm], known: WindowData, *, config: Mapping[str, Any], seed: int) -> Algorithm:
+def _module(
+    algo: Callable[..., Algorithm], known: WindowData, *, config: Mapping[str, Any], seed: int, before: Start | None
+) -> Algorithm:
     """The algorithm for this data, which knows the sentences there are and what to write into checkpoints."""
     known.setup()
-    module = algo(known.dataset.spec, known.stats, sentences=known.sentences, bound=known.bound)
+    stats = before.stats(known.stats) if before else known.stats
+    module = algo(known.dataset.spec, stats, sentences=known.sentences, bound=known.bound)
     module.resolved, module.seed = dict(config), seed
     return module
 
@@ -104,11 +120,27 @@ def _require_agreement(known: WindowData, module: Algorithm, *, cache: bool) -> 
         raise UserError("cached features cannot be augmented at each reading: leave out cache or augment, or set views")
 
 
-def _claimed(out: Path, known: WindowData, *, config: Mapping[str, Any]) -> RunFolder:
+def _begun(module: Algorithm, before: Start, *, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Put the weights of another run into the policy, say which, and return what data.json keeps of it."""
+    taken = before.give(module.policy)
+    tell(f"begins with {before.folder.path}:")
+    for line in taken.lines():
+        tell(f"  {line}")
+    return before.lineage(taken)
+
+
+def _claimed(
+    out: Path, known: WindowData, *, config: Mapping[str, Any], stats: Stats, lineage: Mapping[str, Any] | None
+) -> RunFolder:
     """The folder of the run, which says from the beginning what is learnt from."""
     folder = RunFolder.claim(out, config)
+    if folder.last_checkpoint and lineage:
+        there = (folder.data.get("start") or {}).get("weights_sha256")
+        if there != lineage["weights_sha256"]:
+            raise UserError(f"{lineage['run']} has other weights than when {out} began with it; name a new folder")
     shares = {verb: round(share, 4) for verb, share in known.balance.skill_shares.items()}
-    folder.describe(known.dataset.spec, known.stats, {**trained_on(known.dataset), "shares": shares})
+    about = {**trained_on(known.dataset), "shares": shares}
+    folder.describe(known.dataset.spec, stats, {**about, "start": lineage} if lineage else about)
     return folder
 
 

@@ -32,8 +32,11 @@ class FilmFusion(Fusion):
             }
         )
         numbers = 2 + sizes.token // 4 + self.located  # a point
-        a_step = len(sizes.grids) * points * numbers + sizes.others * sizes.token
-        self.mix = mixing(sizes.past * a_step + language, width, dropout=dropout)
+        read = [(f"camera.{camera}", sizes.past * points * numbers) for camera in sizes.grids]
+        read += [(f"other.{number}", sizes.past * sizes.token) for number in range(sizes.others)]
+        read.append(("sentence", language))
+        self.columns = {"mix.0.weight": read}  # what each column reads, for whoever begins with these weights
+        self.mix = mixing(sum(size for _, size in read), width, dropout=dropout)
 
     def forward(
         self,

@@ -31,6 +31,8 @@ class SignalTokens(nn.Module):
         self.names, self.dropout, self.width = tuple(names), dropout, width
         size = sum(prod(spec.signals[name]) for name in names)
         self.net = nn.Sequential(nn.Linear(size, width), nn.GELU(), nn.Linear(width, width))
+        # what each column reads, for whoever begins with these weights
+        self.columns = {"net.0.weight": [(f"signal.{name}", prod(spec.signals[name])) for name in names]}
 
     def forward(self, signals: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """(B, K, width) of normalised {name: (B, K, …)}."""

@@ -1,4 +1,4 @@
-"""RUN/README.md: what a policy is, what goes in and comes out, how well it does, and what it must not be trusted with."""
+"""RUN/README.md: what a policy is, what goes in and comes out, how well it does, what not to trust it with."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PACKAGED = {  # licences of the weights that come with an installed package
 
 
 def write_model_card(path: Path) -> Path | None:
-    """Write the card of a finished run from its files; None where it is not finished, not ours, or not to be changed."""
+    """Write the card of a finished run from its files; None where it is unfinished, not ours or not to be changed."""
     card = Path(path) / CARD
     before = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else YOURS
     if YOURS not in before or not os.access(path, os.W_OK):
@@ -83,7 +83,10 @@ def _trained(run: Run) -> str:
         ("scene", run.spec.get("scene")),
         ("started from", ", ".join(f"{name} {value}" for name, value in begun.items())),
         ("training", f"{amount(train.get('epochs'))} epochs, {duration(float(train.get('seconds') or 0))}"),
-        ("parameters", f"{amount(train.get('parameters_trained'))} trained, {amount(train.get('parameters_frozen'))} frozen"),
+        (
+            "parameters",
+            f"{amount(train.get('parameters_trained'))} trained, {amount(train.get('parameters_frozen'))} frozen",
+        ),
         ("commit", train.get("mmil_commit")),
     ]
     return _table(("what", "value"), [row for row in rows if row[1]])

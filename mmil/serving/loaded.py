@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from mmil.contracts import Actor, Observation, Spec, State
 from mmil.run import load_runner
@@ -20,15 +18,13 @@ _ONE_AT_A_TIME = threading.Lock()  # torch has one source of chance for all thre
 
 
 class Loaded(Actor):
-    """A runner that looks at what it is given before its policy does, and draws from chance of its own.
+    """A runner that looks at what it is given before its policy does.
 
-    Several may share a policy, in threads too: each has its history, and acts as if it were alone.
+    Several may share a policy, in threads too; each has a history of its own.
     """
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
-        self._devices = [d for d in {p.device for p in runner.policy.parameters()} if d.type == "cuda"]
-        self.reset(0)
 
     @property
     def spec(self) -> Spec:
@@ -46,27 +42,14 @@ class Loaded(Actor):
         return meaning(self.spec)
 
     def reset(self, seed: int) -> None:
-        with _ONE_AT_A_TIME, torch.random.fork_rng(self._devices):
+        with _ONE_AT_A_TIME:
             self.runner.reset(seed)
-            self._chance = self._drawn()
 
     def act(self, observation: Observation | Mapping[str, Any], state: State | None = None) -> np.ndarray:
         """float32 (A,) in [−1, 1], of an Observation or of {"images": …, "signals": …, "instruction": …}."""
         checked = observed(observation, self.spec)
-        with self._own_chance():
+        with _ONE_AT_A_TIME:
             return self.runner.act(checked)
-
-    @contextmanager
-    def _own_chance(self) -> Iterator[None]:
-        with _ONE_AT_A_TIME, torch.random.fork_rng(self._devices):
-            torch.set_rng_state(self._chance[0])
-            for device, chance in zip(self._devices, self._chance[1:], strict=True):
-                torch.cuda.set_rng_state(chance, device)
-            yield
-            self._chance = self._drawn()
-
-    def _drawn(self) -> list[torch.Tensor]:
-        return [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in self._devices)]
 
 
 def load(run: str | Path, *, device: str = "cpu", **options: Any) -> Loaded:
