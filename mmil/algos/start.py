@@ -61,7 +61,7 @@ class Start:
         require_known("camera", self.cameras.values(), self.policy.spec.cameras, where=f"in {path}")
 
     def stats(self, found: Stats) -> Stats:
-        """Statistics to normalise by: what the weights expect of every signal they know, unless the data's are asked."""
+        """Statistics to normalise by: those the weights expect of every signal they know, or with "new" the data's."""
         if self.statistics == "new":
             return found
         kept = dict(found.signals)

@@ -45,10 +45,11 @@ def _named(given: Mapping[str, Any], part: str, expected: Any) -> Mapping[str, A
     found = given.get(part) or {}
     if not isinstance(found, Mapping):
         raise UserError(f"{part} is {type(found).__name__}; expected a dict of {', '.join(expected)}")
-    missing = [name for name in expected if name not in found]
+    there = list(found)  # to ask a mapping that renders whether it holds a picture would be to render it
+    missing = [name for name in expected if name not in there]
     if missing:
         raise UserError(
-            f"no {part} {', '.join(missing)}; got {', '.join(map(str, found)) or 'none'}, expected "
+            f"no {part} {', '.join(missing)}; got {', '.join(map(str, there)) or 'none'}, expected "
             f"{', '.join(expected)}"
         )
     return found

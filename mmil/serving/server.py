@@ -182,8 +182,8 @@ def serve(
     """Offer the policy of RUN over a socket.
 
     host: 0.0.0.0 for every machine that reaches this one; there is neither a password nor encryption. port: 0 takes a
-    free one. execute: actions of each predicted chunk before it looks again, 4 unless given. clients: how many may be connected at a
-    time, each with its own history and seed.
+    free one. execute: actions of each predicted chunk before it looks again, 4 unless given. clients: how many may be
+    connected at a time, each with its own history and seed.
     """
     if clients < 1:
         raise UserError(f"{clients} clients; at least 1 is needed")
