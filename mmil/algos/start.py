@@ -124,7 +124,7 @@ class Start:
 
 def columns(policy: nn.Module) -> dict[str, list[tuple[str, int]]]:
     """Of every part that says so: weight → what its columns read, in order, and how many columns read it."""
-    found = {}
+    found: dict[str, list[tuple[str, int]]] = {}
     for path, module in policy.named_modules():
         found |= {f"{path}.{name}": list(told) for name, told in getattr(module, "columns", {}).items()}
     return found

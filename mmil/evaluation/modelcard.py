@@ -187,9 +187,9 @@ def _policy(run: Run) -> Mapping[str, Any]:
 
 def _unit(name: str, told: Mapping[str, Any]) -> str:
     """Of a signal: from the conventions of its Spec, or by its name."""
-    kind = next((kind for kind in ("wrench", "quaternion", "camera") if name.startswith(kind)), None)
-    kind = "quaternion" if "quat" in name else kind
-    return str(told.get(kind) or UNITS.get(name, "as in the data set"))
+    kinds = {"quat": "quaternion", "wrench": "wrench", "camera_": "camera"}
+    meaning = next((told[kind] for part, kind in kinds.items() if part in name and kind in told), None)
+    return str(meaning or UNITS.get(name, "as in the data set"))
 
 
 def _shape(shape: Any) -> str:
