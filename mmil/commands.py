@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -136,6 +137,7 @@ def serve(arguments: Sequence[str]) -> int:
 
     parsed = parse(run, arguments, verb="serve", positional=("run",))
     with run(**parsed.options) as server:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service is ended so, and ends as by Ctrl-C
         say(f"{parsed.options['run']} is served to {server.clients} clients at a time; Ctrl-C stops")
         say(f'connect: from mmil.serving import Client; robot = Client("{server.address}")')
         try:

@@ -37,9 +37,9 @@ class Served:
         assert found, (self.told, self.process.communicate()[1] if self.process.poll() is not None else "")
         self.address = found[1]
 
-    def stop(self) -> str:
+    def stop(self, by: signal.Signals = signal.SIGINT) -> str:
         """What it says when it is interrupted."""
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(by)
         out, err = self.process.communicate(timeout=20)
         return out + err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -68,13 +69,14 @@ def test_a_part_of_the_spec_is_enough(served):
     Client(served.address, spec={"control_hz": 20, "cameras": Sorting.spec.cameras}).close()
 
 
-def test_as_many_clients_as_are_asked_for_and_a_clean_end(trained):
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_as_many_clients_as_are_asked_for_and_a_clean_end(trained, by):
     server = Served(trained, "--clients", "1")
     with Client(server.address) as robot:
         robot.reset(1)
         with pytest.raises(UserError, match="1 clients are connected"):
             Client(server.address)
-        last = server.stop()
+        last = server.stop(by)
         assert last.strip().endswith("stopped; 1 clients were given 0 actions") and server.process.returncode == 0
         with pytest.raises(UserError, match=r"gave no answer|cannot be asked"):
             robot.reset(2)
