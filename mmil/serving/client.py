@@ -46,12 +46,12 @@ class Client(Actor):
         """float32 (A,) in [−1, 1], of an Observation or of {"images": …, "signals": …, "instruction": …}."""
         given: Any = observation
         if isinstance(observation, Observation):
-            parts = ("images", "signals", "instruction")
+            parts = ("images", "signals", "instruction", "maps")
             given = {part: getattr(observation, part) for part in parts}
         if not isinstance(given, Mapping):
             raise UserError(f"got {type(given).__name__}; expected an Observation or a dict")
         # what the policy does not know need not travel
-        known = {"images": self.spec.cameras, "signals": self.spec.signals}
+        known = {"images": self.spec.cameras, "signals": self.spec.signals, "maps": self.spec.maps}
         told = {part: _arrays(value, known[part]) if part in known else value for part, value in given.items()}
         return np.array(self._ask("action", ask="act", observation=told)["action"])
 
