@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from mmil import __version__
 from mmil.contracts import UserError, require_known
@@ -39,15 +40,15 @@ class Server(socketserver.ThreadingTCPServer):
     """Listens as soon as it is made; `serve_forever` answers until `shutdown` or an interrupt."""
 
     allow_reuse_address = True
-    daemon_threads = True
-    block_on_close = False
+    daemon_threads = False  # a thread that is inside of torch when the process ends takes it down
+    block_on_close = True
     request_queue_size = 64
 
     def __init__(self, make: Callable[[], Loaded], *, name: str, host: str, port: int, clients: int) -> None:
         self.make, self.name, self.clients = make, name, clients
         self.limit = largest(make().spec)
         self.served = self.actions = 0
-        self._lock, self._open = threading.Lock(), set[socket.socket]()
+        self._lock, self._open, self._closed = threading.Lock(), set[socket.socket](), False
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             super().__init__((host, port), _Session)
@@ -64,7 +65,7 @@ class Server(socketserver.ThreadingTCPServer):
     def admit(self, connection: socket.socket) -> bool:
         """Whether there is room for one more."""
         with self._lock:
-            if len(self._open) >= self.clients:
+            if self._closed or len(self._open) >= self.clients:
                 return False
             self._open.add(connection)
             self.served += 1
@@ -79,12 +80,12 @@ class Server(socketserver.ThreadingTCPServer):
             self.actions += 1
 
     def server_close(self) -> None:
-        super().server_close()
         with self._lock:
-            left = list(self._open)
+            self._closed, left = True, list(self._open)
         for connection in left:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+        super().server_close()  # waits for their threads
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Whatever ends a session unforeseen is for the person at the terminal, and for no other client."""
@@ -191,6 +192,7 @@ def serve(
     options = {} if execute is None else {"execute": execute}
 
     def make() -> Loaded:
+        torch.set_num_threads(1)  # as it was evaluated: with more, what is computed differs in the last bit
         return Loaded(Runner(policy, **options))
 
     warm_up(make())

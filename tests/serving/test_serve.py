@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import mmil
 from mmil.contracts import UserError
@@ -16,6 +17,15 @@ from mmil.rollout import rollout
 from mmil.serving import Client
 from tests.serving.conftest import ROOT, Served
 from tests.sorting import Sorting
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As the server: another number of threads computes otherwise in the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def actions(actor, seed: int) -> np.ndarray:
