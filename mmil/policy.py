@@ -56,7 +56,7 @@ class Policy(nn.Module):
         self.signals = signals(spec) if signals else None
         self.wrench = wrench(spec) if wrench else None
         self.depth = depth(spec) if depth else None
-        width, others = self._width(), self._others
+        width, others = self._width(), self.others
         self.hiding = Hiding(hide or {}, cameras=spec.cameras, others=others, width=width)
         self.aspects = {camera: shape[1] / shape[0] for camera, shape in spec.cameras.items()}
         self.fusion = fusion(
@@ -75,7 +75,7 @@ class Policy(nn.Module):
     def context(self, batch: Batch) -> Context:
         """All the head gets to know of a batch."""
         signals = self.normalizer(batch.signals)
-        others = {name: part(batch.maps if name == "depth" else signals) for name, part in self._others.items()}
+        others = {name: part(batch.maps if name == "depth" else signals) for name, part in self.others.items()}
         return self.fusion(
             self.hiding.seen(self.vision(batch.images)),
             self.language(batch.instruction),
@@ -95,7 +95,7 @@ class Policy(nn.Module):
         return self.head.sample(self.context(batch).vector)
 
     @property
-    def _others(self) -> dict[str, SignalTokens | WrenchTokens | DepthTokens]:
+    def others(self) -> dict[str, SignalTokens | WrenchTokens | DepthTokens]:
         """What gives a token an observation, in this order."""
         parts = {"signals": self.signals, "wrench": self.wrench, "depth": self.depth}
         return {name: part for name, part in parts.items() if part is not None}
@@ -103,7 +103,7 @@ class Policy(nn.Module):
     def _width(self) -> int:
         """Numbers a token, on which all encoders must agree."""
         widths = {"vision": self.vision.width, "language": self.language.width}
-        widths |= {name: part.width for name, part in self._others.items()}
+        widths |= {name: part.width for name, part in self.others.items()}
         if len(set(widths.values())) > 1:
             told = ", ".join(f"{name} {width}" for name, width in widths.items())
             raise UserError(f"tokens of the encoders differ in `width`: {told}; give all the same")

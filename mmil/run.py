@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mmil.policy import Policy
     from mmil.runner import Runner
 
-CONFIG, SPEC, STATS, DATA, TRAIN, MODEL, TEXT = (
+CONFIG, SPEC, STATS, DATA, TRAIN, MODEL, TEXT, VISION = (
     "config.yaml",
     "spec.json",
     "stats.json",
@@ -26,6 +26,7 @@ CONFIG, SPEC, STATS, DATA, TRAIN, MODEL, TEXT = (
     "train.json",
     "model.safetensors",
     "text",
+    "vision",
 )
 FREE = ("out", "workers", "accelerator", "devices", "loggers", "wandb")  # may differ when a run is resumed
 
@@ -114,15 +115,23 @@ class RunFolder:
         """Write the weights, then train.json, which says that they are there."""
         from safetensors.torch import save
 
-        if _part(self.config, "language").get("name"):  # it came from a place that other machines may lack
-            policy.language.tokenizer.save_pretrained(self.path / TEXT)
-            policy.language.model.save_pretrained(self.path / TEXT)
+        self._keep_sources(policy)
         state = {name: value.contiguous() for name, value in policy.state_dict().items()}
         write_atomic(self.path / MODEL, save(state))
         trained = sum(p.numel() for p in policy.parameters() if p.requires_grad)
         frozen = sum(p.numel() for p in policy.parameters() if not p.requires_grad)
         sizes = {"parameters_trained": trained, "parameters_frozen": frozen}
         self.write(TRAIN, {**about, **sizes, "mmil_commit": commit(), "finished": True})
+
+    def _keep_sources(self, policy: Any) -> None:
+        """What pretrained models are, where they came from a place that other machines may lack."""
+        if _part(self.config, "language").get("name"):
+            policy.language.tokenizer.save_pretrained(self.path / TEXT)
+            policy.language.model.save_pretrained(self.path / TEXT)
+        told = Path(_part(self.config, "vision").get("name") or "") / "config.json"
+        if told.is_file():
+            (self.path / VISION).mkdir(exist_ok=True)
+            write_atomic(self.path / VISION / told.name, told.read_bytes())
 
     def write(self, name: str, value: Mapping[str, Any]) -> None:
         write_atomic(self.path / name, json.dumps(value, indent=1).encode() + b"\n")
@@ -148,6 +157,8 @@ def _carried(folder: RunFolder) -> dict[str, Any]:
     vision, language = _part(config, "vision"), _part(config, "language")
     if vision.get("weights"):
         vision["weights"] = "random"
+    if (folder.path / VISION).is_dir():
+        vision |= {"name": str((folder.path / VISION).resolve()), "weights": "random"}
     if language.get("name") and (folder.path / TEXT).is_dir():
         language["name"] = str(folder.path / TEXT)
     return config

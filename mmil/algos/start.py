@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
 
 from mmil.contracts import Spec, UserError, require_known
 from mmil.data.shards import file_sha256
 from mmil.data.stats import Stats
+from mmil.policy import Policy
 from mmil.run import MODEL, RunFolder, load_policy
 
 Statistics = Literal["old", "new"]
@@ -71,7 +71,7 @@ class Start:
                 kept[name] = there
         return dataclasses.replace(found, signals=kept)
 
-    def give(self, policy: nn.Module) -> Taken:
+    def give(self, policy: Policy) -> Taken:
         """Put what fits into `policy`; refused where nothing that was learnt does."""
         here, every = policy.state_dict(), self.policy.state_dict()
         there = {name: every[self._there(name)] for name in here if self._there(name) in every}
@@ -86,7 +86,7 @@ class Start:
         new = [name for name in here if name not in matched and name not in partly]
         return Taken(list(matched), list(partly), new, [name for name in every if name not in used])
 
-    def _partly(self, policy: nn.Module, there: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def _partly(self, policy: Policy, there: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Weights that read other things than there, with the columns of what both read; zero for what is new."""
         here, known, found = policy.state_dict(), columns(self.policy), {}
         for name, asked in columns(policy).items():
@@ -122,11 +122,13 @@ class Start:
         return ".".join([first, *(renamed.get(part, part) for part in rest)])
 
 
-def columns(policy: nn.Module) -> dict[str, list[tuple[str, int]]]:
+def columns(policy: Policy) -> dict[str, list[tuple[str, int]]]:
     """Of every part that says so: weight → what its columns read, in order, and how many columns read it."""
     found: dict[str, list[tuple[str, int]]] = {}
+    named = {f"other.{number}": f"other.{name}" for number, name in enumerate(policy.others)}
     for path, module in policy.named_modules():
-        found |= {f"{path}.{name}": list(told) for name, told in getattr(module, "columns", {}).items()}
+        for name, told in getattr(module, "columns", {}).items():
+            found[f"{path}.{name}"] = [(named.get(label, label), count) for label, count in told]
     return found
 
 

@@ -13,8 +13,8 @@ from mmil.config import build_scene
 from mmil.contracts import UserError
 from mmil.evaluation.altered import Change, How, Props, require_possible
 from mmil.evaluation.attribution import attribute, record, write
-from mmil.evaluation.stage import Request, Stage, Told
 from mmil.evaluation.modelcard import write_model_card
+from mmil.evaluation.stage import Request, Stage, Told
 from mmil.evaluation.suites import Suite, load_suite, suite_names
 from mmil.evaluation.trials import evaluate_suites, weights_sha256
 from mmil.execution import executed

@@ -177,23 +177,24 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8765,
     execute: int | None = None,
+    ensemble: float | None = None,
     device: str = "cpu",
     clients: int = 16,
 ) -> Server:
     """Offer the policy of RUN over a socket.
 
     host: 0.0.0.0 for every machine that reaches this one; there is neither a password nor encryption. port: 0 takes a
-    free one. execute: actions of each predicted chunk before it looks again, 4 unless given. clients: how many may be
-    connected at a time, each with its own history and seed.
+    free one. execute: actions of each predicted chunk before it looks again, 4 unless given; ensemble: plan at
+    every step instead, see `mmil evaluate`. clients: how many may be connected at a time, each with its own history
+    and seed.
     """
     if clients < 1:
         raise UserError(f"{clients} clients; at least 1 is needed")
     policy = load_policy(run, device=device)
-    options = {} if execute is None else {"execute": execute}
 
     def make() -> Loaded:
         torch.set_num_threads(1)  # as it was evaluated: with more, what is computed differs in the last bit
-        return Loaded(Runner(policy, **options))
+        return Loaded(Runner(policy, execute=execute, ensemble=ensemble))
 
     warm_up(make())
     return Server(make, name=Path(run).resolve().name, host=host, port=port, clients=clients)

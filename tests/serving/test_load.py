@@ -106,14 +106,15 @@ def test_a_copied_run_is_evaluated_without_its_data(trained, tmp_path):
     summary = evaluate(there, suite="seen", trials=2, workers=1, patience=None, horizon=4)["seen"]
     assert summary["n"] == 2
     threads = torch.get_num_threads()
-    assert load_runner(there, 2).execute == 2
+    assert load_runner(there, execute=2).execute == 2
     torch.set_num_threads(threads)
     card = (there / "README.md").read_text()
     assert "| seen | 2 | " in card and card.rstrip().endswith("Lent to the robot in room 3.")
     assert "Not evaluated yet" in (trained / "README.md").read_text()
 
 
-def test_weights_that_came_from_elsewhere_go_along(tmp_path):
+@pytest.mark.parametrize("by_name", [True, False])
+def test_weights_that_came_from_elsewhere_go_along(tmp_path, by_name):
     """Both pretrained models lie in folders of the machine that trains, and are gone from the one that acts."""
     from safetensors.torch import save_model
 
@@ -125,9 +126,12 @@ def test_weights_that_came_from_elsewhere_go_along(tmp_path):
     model.config.num_hidden_layers = 1
     for part in (tokenizer, model):
         part.save_pretrained(tmp_path / "text")
-    weights = tmp_path / "vision.safetensors"
+    (tmp_path / "vision").mkdir()
+    (tmp_path / "vision" / "config.json").write_text('{"architecture": "tf_efficientnet_lite0"}')
+    weights = tmp_path / "vision" / "model.safetensors"
     save_model(load_backbone("tf_efficientnet_lite0", None), str(weights))
-    vision = {"stages": [1], "weights": str(weights), "width": 16}
+    named = {"name": str(weights.parent)} if by_name else {"weights": str(weights)}
+    vision = {"stages": [1], **named, "width": 16}
     language = {"name": str(tmp_path / "text"), "layers": [1], "queries": 2, "width": 16}
     made = run(
         data_set(tmp_path / "data", episodes=2),
@@ -136,10 +140,10 @@ def test_weights_that_came_from_elsewhere_go_along(tmp_path):
         language={"class_path": "mmil.encoders.TextTokens", "init_args": language},
     )
     before = mmil.load(made).act(observation())
-    weights.unlink()
-    shutil.rmtree(tmp_path / "text")
+    for part in ("vision", "text"):
+        shutil.rmtree(tmp_path / part)
     assert np.array_equal(mmil.load(made.rename(tmp_path / "moved")).act(observation()), before)
     licences = (tmp_path / "moved" / "README.md").read_text().partition("## Licences")[2]
-    assert "vision.safetensors: as those who published it say" in licences and "Apache" not in licences
+    assert "vision" in licences and "as those who published it say" in licences and "Apache" not in licences
     assert yaml.safe_load((tmp_path / "moved" / "config.yaml").read_text())["algo"]  # as it was asked for
     assert load_policy(tmp_path / "moved").language.model.config.num_hidden_layers == 1
