@@ -192,7 +192,7 @@ def folder(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(verb.RunFolder, "open", lambda path: found)
     monkeypatch.setattr(verb, "weights_sha256", lambda path: "0")
-    monkeypatch.setattr(verb, "load_runner", lambda path, execute: Looks())
+    monkeypatch.setattr(verb, "load_runner", lambda path, **execution: Looks())
     monkeypatch.setattr(verb, "build_scene", lambda node: Plane(windy=0.0))
     return found
 
