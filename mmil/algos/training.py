@@ -71,18 +71,13 @@ def train(
     seed_everything(seed, workers=True, verbose=False)
     precision = fitting(precision)
     known = WindowData(path=data, seed=seed, cache=None, past=1, future=1, **reading)
-    before = None
-    if start is not None:
-        before = Start(start, known.dataset.spec, cameras=start_cameras, statistics=start_statistics)
+    before = Start(start, known.dataset.spec, cameras=start_cameras, statistics=start_statistics) if start else None
     module = _module(algo, known, config=config or {}, seed=seed, before=before)
     _require_agreement(known, module, cache=cache)
     lineage = _begun(module, before, tell=rank_zero_only(tell)) if before else None
     folder = _claimed(out, known, config=config or {}, stats=module.stats, lineage=lineage)
-    every = 1 if module.policy.past > 1 else known.cut.stride
-    features = _cache(known, module, precision, every=every) if cache else None
+    windows = _windows(known, module, cache=_cache(known, module, precision) if cache else None, **reading)
     _quieten()
-    size: dict[str, Any] = {"past": module.policy.past, "future": module.policy.future}
-    windows = WindowData(path=data, seed=seed, cache=features, **size, **reading)
     trainer = _trainer(
         out,
         windows,
@@ -107,6 +102,12 @@ def _module(
     module = algo(known.dataset.spec, stats, sentences=known.sentences, bound=known.bound)
     module.resolved, module.seed = dict(config), seed
     return module
+
+
+def _windows(known: WindowData, module: Algorithm, *, cache: Path | None, **reading: Any) -> WindowData:
+    """The data as this policy reads them: so many observations and actions, from pictures or from a cache."""
+    size: dict[str, Any] = {"past": module.policy.past, "future": module.policy.future}
+    return WindowData(path=known.path, seed=known.seed, cache=cache, **size, **reading)
 
 
 def _require_agreement(known: WindowData, module: Algorithm, *, cache: bool) -> None:
@@ -185,14 +186,14 @@ def fitting(precision: str) -> Any:
     return "bf16-mixed" if any(getattr(torch.cpu, ask, bool)() for ask in asks) else "32-true"
 
 
-def _cache(known: WindowData, module: Algorithm, precision: str, *, every: int) -> Path:
+def _cache(known: WindowData, module: Algorithm, precision: str) -> Path:
     """The features of the frozen vision encoder, beside the data set, under the encoder's hash and its precision."""
     vision = module.policy.vision
     if not vision.frozen:
         raise UserError(
             "cache: true needs frozen vision; set frozen: true and tuned_stages: 0, or cache: false to tune it"
         )
-    half = precision.startswith("bf16")
+    half, every = precision.startswith("bf16"), 1 if module.policy.past > 1 else known.cut.stride
     fingerprint = {**vision.fingerprint(), "precision": "bf16" if half else "fp32"}
     parts = [fingerprint["sha256"][:12], *map(str, vision.stages), fingerprint["precision"], f"every{every}"]
     if known.maps:

@@ -68,22 +68,21 @@ def evaluate(
     held = Compositions.of(folder.data["config"], where=str(folder.path))
     suites = _suites(_asked(suite, attribution), own_name=instructions.stem if instructions else None, change=change)
     suites = _possible(suites, held, mannered=_mannered(folder), tell=tell)
-    about = {
-        "command": command,
-        "mmil_commit": commit(),
-        "weights_sha256": weights_sha256(folder.path),
-        "execute": executed(execute, ensemble),
-        "ensemble": ensemble,
-        "horizon": horizon,
-        "instructions": str(instructions) if instructions else None,
-    }
-    actor = partial(load_runner, folder.path, execute=execute, ensemble=ensemble)
+    execution = {"execute": executed(execute, ensemble), "ensemble": ensemble}
+    about = {"command": command, **_about(folder, instructions), **execution, "horizon": horizon}
+    actor = partial(load_runner, folder.path, **execution)
     stage = _stage(folder, actor=actor, horizon=horizon, own=own, held=held)
     if change or attribution:
         stage = replace(stage, props=Props(folder.spec, {n: one.mean for n, one in folder.stats.signals.items()}))
     if attribution:
         return {one.name: _attribute(one, stage, ask, folder, out=out, about=about) for one in suites}
     return _summaries(suites, stage, ask, folder, change=change, out=out, about=about)
+
+
+def _about(folder: RunFolder, instructions: Path | None) -> dict[str, Any]:
+    """What was judged, by which code, in whose words."""
+    own = str(instructions) if instructions else None
+    return {"mmil_commit": commit(), "weights_sha256": weights_sha256(folder.path), "instructions": own}
 
 
 @dataclass(frozen=True)
