@@ -61,7 +61,7 @@ class Generated:
     """What stands there now, and how much of it this run made."""
 
     store: Store
-    manifest: Mapping[str, Any]
+    manifest: Mapping[str, Any]  # empty where nothing but an estimate was asked for
     made: int  # episodes; 0 where it was finished before
     seconds: float
 

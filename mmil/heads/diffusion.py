@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -22,17 +22,9 @@ class Diffusion(Denoising):
     noisy, clean = 1.0, 0.0
 
     def __init__(
-        self,
-        context: int,
-        chunk: tuple[int, int],
-        *,
-        width: int = 256,
-        depth: int = 3,
-        steps: int = 8,
-        draws: int = 4,
-        predicts: Literal["sample", "epsilon"] = "sample",
+        self, context: int, chunk: tuple[int, int], *, predicts: Literal["sample", "epsilon"] = "sample", **options: Any
     ) -> None:
-        super().__init__(context, chunk, width=width, depth=depth, steps=steps, draws=draws, predicts=predicts)
+        super().__init__(context, chunk, predicts=predicts, **options)
 
     def drawn(self, uniform: torch.Tensor) -> torch.Tensor:
         """All alike."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -26,13 +26,10 @@ class Flow(Denoising):
         context: int,
         chunk: tuple[int, int],
         *,
-        width: int = 256,
-        depth: int = 3,
-        steps: int = 8,
-        draws: int = 4,
         predicts: Literal["sample", "velocity"] = "sample",
+        **options: Any,
     ) -> None:
-        super().__init__(context, chunk, width=width, depth=depth, steps=steps, draws=draws, predicts=predicts)
+        super().__init__(context, chunk, predicts=predicts, **options)
 
     def drawn(self, uniform: torch.Tensor) -> torch.Tensor:
         """LATEST · (1 − x) of x from Beta(1.5, 1), whose distribution function is x^1.5."""
