@@ -24,7 +24,7 @@ from mmil.data.layout import Layout
 from mmil.data.loader import WindowLoader
 from mmil.data.ring import Ring
 from mmil.data.sample import per_frame
-from mmil.data.sentences import Rephrase, number, read_sentences
+from mmil.data.sentences import Rephrase, drawn, number, read_sentences
 from mmil.data.shards import Row
 from mmil.data.stats import Stats, compute
 from mmil.data.stream import Clock, Stream
@@ -42,7 +42,8 @@ class WindowData(LightningDataModule):
     validation: the share of episodes held out, chosen by their keys. qualities: of the demonstrations to read, as
     [expert, sloppy]; None: all.
     resample_sentences: at each reading of a training window, another sentence of its goal, or its own again where that
-    refers to its scene.
+    refers to its scene. phrasings: of each goal, so many sentences that the seed draws, and those that were recorded;
+    None: all. A frozen text model reads every sentence once, and keeps some 58,000.
     others: the share of training windows told another goal of their scene instead, in which nothing is imitated.
     balance, balance_episodes: 0 reads every training window once an epoch, 1 every skill (every episode of a skill)
     equally often, see Balance. weights: quality → how much its demonstrations count in imitation; unnamed ones 1.
@@ -67,6 +68,7 @@ class WindowData(LightningDataModule):
         validation: float = 0.05,
         qualities: Sequence[str] | None = None,
         resample_sentences: bool = True,
+        phrasings: int | None = None,
         others: float = 0.0,
         balance: float = 0.0,
         balance_episodes: float = 0.0,
@@ -80,6 +82,8 @@ class WindowData(LightningDataModule):
         self._told_workers = workers is not None
         workers = (0 if cache else 2) if workers is None else workers
         _check(batch_size=(batch_size, 1), workers=(workers, 0), shuffle_buffer=(shuffle_buffer, 0))
+        if phrasings is not None:
+            _check(phrasings=(phrasings, 1))
         if not 0 <= validation < 1:
             raise UserError(f"validation is {validation}; it is a share of the episodes, at least 0 and below 1")
         if not 0 <= others < 1 or (others and not resample_sentences):
@@ -92,7 +96,7 @@ class WindowData(LightningDataModule):
         self.path, self.cache, self.batch_size, self.workers = Path(path), cache, batch_size, workers
         self.shuffle_buffer, self.resampled, self.validation = shuffle_buffer, resampled, validation
         self.qualities = None if qualities is None else tuple(qualities)
-        self.resample_sentences, self.others = resample_sentences, others
+        self.resample_sentences, self.others, self.phrasings = resample_sentences, others, phrasings
         self.streams, self.seed = tuple(maps), seed
         self.views = Views(count=views, transforms=tuple(augment), seed=seed)
         self._loaders: WeakSet[WindowLoader] = WeakSet()
@@ -120,8 +124,12 @@ class WindowData(LightningDataModule):
 
     @cached_property
     def sentences(self) -> dict[Goal, tuple[str, ...]]:
-        """Every goal of the data set with the sentences it is trained with."""
-        return read_sentences(self.dataset.manifest)
+        """Every goal of the data set with the sentences that its windows may be told."""
+        found, most = read_sentences(self.dataset.manifest), self.phrasings
+        if most is None:
+            return found
+        spoken = {row.instruction for row in self.training_rows}  # these are nobody's but their goal's: they stay
+        return {goal: drawn(sentences, most, keep=spoken, seed=self.seed) for goal, sentences in found.items()}
 
     @cached_property
     def bound(self) -> list[str]:

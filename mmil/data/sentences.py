@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -20,6 +20,13 @@ def number(*parts: object) -> int:
 def read_sentences(manifest: Mapping[str, Any]) -> dict[Goal, tuple[str, ...]]:
     """The training sentences of each goal, as the manifest lists them."""
     return {Goal.from_json(row["goal"]): tuple(row["sentences"]) for row in manifest.get("sentences", [])}
+
+
+def drawn(sentences: Sequence[str], most: int, *, keep: Collection[str], seed: int) -> tuple[str, ...]:
+    """So many of a goal's sentences, and those to `keep`: goals draw apart, and all ways to ask are still asked in."""
+    first = sorted(sentences, key=lambda sentence: number(seed, "phrasing", sentence))[:most]
+    chosen = {*first, *keep}
+    return tuple(sentence for sentence in sentences if sentence in chosen)
 
 
 OWN = 0.5  # of the readings of an episode whose sentence refers to its scene, how many are told that sentence

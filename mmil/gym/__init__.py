@@ -9,7 +9,7 @@ from __future__ import annotations
 import gymnasium
 
 ENVIRONMENT, VECTOR = "mmil.gym.environment:Environment", "mmil.gym.vector:vector"
-CLASSIC = ("Lift", "Stack", "PickPlace", "NutAssembly", "Door", "Wipe")  # robosuite's own tasks
+CLASSIC = ("Lift", "Stack", "Can", "PickPlace", "NutAssembly", "Door", "Wipe")  # robosuite's own tasks
 SCENES = {  # id → the scene it is made of; "mmil/Scene-v0" takes any other as `scene`
     "mmil/Scene-v0": None,
     "mmil/Tabletop-v0": "mmil.scenes:Tabletop",

@@ -312,3 +312,13 @@ def test_windows_told_another_thing_are_for_lessons_alone(counting, features, ca
 def test_a_share_of_other_things_must_be_one(counting):
     with pytest.raises(UserError, match=r"others is 1\.5"):
         data(counting, others=1.5)
+
+
+def test_few_phrasings_are_all_that_is_told(counting):
+    module = data(counting, phrasings=1, validation=0)
+    said = {text for batch in module.train_dataloader() for text in batch.instruction}
+    recorded = {row.instruction for row in counting.rows}
+    assert said == {text for texts in module.sentences.values() for text in texts} >= recorded
+    assert len(said) <= len(recorded) + len(module.sentences) and module.bound == []
+    with pytest.raises(UserError, match="phrasings is 0"):
+        data(counting, phrasings=0)

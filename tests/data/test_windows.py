@@ -5,7 +5,7 @@ import pytest
 
 from mmil.contracts import Goal, Thing, UserError
 from mmil.data.members import read_samples
-from mmil.data.sentences import Rephrase, number, read_sentences
+from mmil.data.sentences import Rephrase, drawn, number, read_sentences
 from mmil.data.windows import Cut, collate, cut_windows, decode_image
 
 
@@ -107,3 +107,12 @@ def test_another_goal_of_the_scene_has_another_object_or_another_target():
     assert {one.goal for one in told if not one.own} == set(allowed)
     places = {(one.goal.verb, one.place(things), one.target_place(things)) for one in told}
     assert places == {("place", 0, 3), ("place", 0, 2), ("lift", 1, -1), ("place", 1, 3)}
+
+
+def test_a_few_phrasings_a_goal_are_drawn_apart_and_keep_what_was_said():
+    red, blue = ([f"{way} the {colour} cube" for way in "abcdefghijklmnop"] for colour in ("red", "blue"))
+    few = drawn(red, 4, keep=("a the red cube", "elsewhere"), seed=1)
+    assert len(few) in (4, 5) and "a the red cube" in few and set(few) < set(red)
+    assert few == drawn(red, 4, keep=("a the red cube",), seed=1) != drawn(red, 4, keep=("a the red cube",), seed=2)
+    assert [said[0] for said in drawn(red, 4, keep=(), seed=1)] != [said[0] for said in drawn(blue, 4, keep=(), seed=1)]
+    assert drawn(red, 99, keep=(), seed=1) == tuple(red)

@@ -1,4 +1,4 @@
-"""Experts for robosuite's own tasks; for its Lift, `mmil.experts.Lift` serves as well."""
+"""Experts for robosuite's own tasks; for its Lift, `mmil.experts.Lift` serves as well, for its Can PickPlace."""
 
 from mmil.experts.classic.door import Door
 from mmil.experts.classic.nut_assembly import NutAssembly
