@@ -7,9 +7,22 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mmil.contracts import Scene
+
+if TYPE_CHECKING:
+    from mmil.config import Parsed
+
+
+# of verbs that others put together: where the function is, and which of its arguments no command line gives
+RESOLVED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "generate": ("data_tools.generate", (), ("grammar", "config", "lineage", "tell")),
+    "train": ("mmil.algos.training", (), ("config", "tell")),
+    "evaluate": ("mmil.evaluation.evaluate", ("run",), ("command", "tell")),
+}
 
 
 def say(line: str) -> None:
@@ -20,11 +33,9 @@ def say(line: str) -> None:
 
 def generate(arguments: Sequence[str]) -> int:
     """`mmil generate`."""
-    from data_tools.generate import generate as run
-    from mmil.config import parse
     from mmil.data.store import Folder
 
-    parsed = parse(run, arguments, verb="generate", skip=("grammar", "config", "lineage", "tell"))
+    run, parsed = _parsed("generate", arguments)
     made = run(**parsed.options, config=parsed.resolved, tell=say)
     if parsed.options["estimate"]:
         say("next: the same without --estimate; nothing was written")
@@ -82,11 +93,9 @@ def teleop(arguments: Sequence[str]) -> int:
 
 def train(arguments: Sequence[str]) -> int:
     """`mmil train`."""
-    from mmil.algos.training import train as run
-    from mmil.config import parse
     from mmil.run import RunFolder
 
-    parsed = parse(run, arguments, verb="train", skip=("config", "tell"))
+    run, parsed = _parsed("train", arguments)
     folder = RunFolder.open(run(**parsed.options, config=parsed.resolved, tell=say))
     for line in folder.lines():
         say(line)
@@ -96,8 +105,6 @@ def train(arguments: Sequence[str]) -> int:
 
 def evaluate(arguments: Sequence[str]) -> int:
     """`mmil evaluate`."""
-    from mmil.config import parse
-    from mmil.evaluation.evaluate import evaluate as run
     from mmil.evaluation.tables import attribution_table, suites_table
 
     # a flag alone reads better than the value that the parser asks for
@@ -105,13 +112,27 @@ def evaluate(arguments: Sequence[str]) -> int:
         "--attribution=true" if part == "--attribution" and after not in ("true", "false") else part
         for part, after in zip(arguments, [*arguments[1:], ""], strict=False)
     ]
-    parsed = parse(run, told, verb="evaluate", positional=("run",), skip=("command", "tell"))
+    run, parsed = _parsed("evaluate", told)
     summaries = run(**parsed.options, command=shlex.join(["mmil", "evaluate", *arguments]), tell=say)
     table = attribution_table if parsed.options["attribution"] else suites_table
     for line in table(summaries):
         say(line)
     say(f"next: mmil report {parsed.options['run']}")
     return 0
+
+
+def ablate(arguments: Sequence[str]) -> int:
+    """`mmil ablate`: exit code 1 with the reasons where a variant failed."""
+    from mmil.ablation.ablate import ablate as run
+    from mmil.config import parse
+
+    parsed = parse(run, arguments, verb="ablate", skip=("resolve", "run", "tell"))
+    done = run(**parsed.options, resolve=lambda told: _parsed(told[0], told[1:])[1].resolved, tell=say)
+    for name, reason in done.failed.items():
+        sys.stderr.write(f"{name} failed: {reason}\n")
+    for line in done.lines:
+        say(line)
+    return 1 if done.failed else 0
 
 
 def report(arguments: Sequence[str]) -> int:
@@ -256,6 +277,15 @@ def doctor(arguments: Sequence[str]) -> int:
     missing = [finding for finding in findings if not finding.fine]
     say("next: make quickstart" if not missing else f"{len(missing)} things to mend, see above")
     return 1 if missing else 0
+
+
+def _parsed(verb: str, arguments: Sequence[str]) -> tuple[Callable[..., Any], Parsed]:
+    """The function behind one of RESOLVED, and what it is to be called with."""
+    from mmil.config import parse
+
+    module, positional, skip = RESOLVED[verb]
+    function = getattr(import_module(module), verb)
+    return function, parse(function, arguments, verb=verb, positional=positional, skip=skip)
 
 
 def scene_of(path: Path) -> Callable[[], Scene] | None:

@@ -140,7 +140,7 @@ def _claimed(
         if there != lineage["weights_sha256"]:
             raise UserError(f"{lineage['run']} has other weights than when {out} began with it; name a new folder")
     shares = {verb: round(share, 4) for verb, share in known.balance.skill_shares.items()}
-    about = {**trained_on(known.dataset), "shares": shares}
+    about = {**trained_on(known.dataset), "training_episodes": len(known.training_rows), "shares": shares}
     folder.describe(known.dataset.spec, stats, {**about, "start": lineage} if lineage else about)
     return folder
 

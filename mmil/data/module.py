@@ -18,6 +18,7 @@ from mmil.contracts import Batch, Goal, Spec, UserError, require_known, stream_o
 from mmil.data.augment import Transform, augment
 from mmil.data.balance import Balance
 from mmil.data.cache import open_features
+from mmil.data.chosen import first, held_out
 from mmil.data.dataset import Dataset
 from mmil.data.features import FeatureWindows, Order
 from mmil.data.layout import Layout
@@ -40,7 +41,8 @@ class WindowData(LightningDataModule):
     workers: processes that read, 0 reads in this one; None: 2 for images, 0 for cached features, which take longer to
     hand over than to read. shuffle_buffer: encoded windows that each worker mixes; cached ones are mixed as a whole.
     validation: the share of episodes held out, chosen by their keys. qualities: of the demonstrations to read, as
-    [expert, sloppy]; None: all.
+    [expert, sloppy]; None: all. episodes: the first so many of those to train on, in the order of their keys, which is
+    that of nothing else, so that fewer are a part of more; what other episodes ask for is not read either. None: all.
     resample_sentences: at each reading of a training window, another sentence of its goal, or its own again where that
     refers to its scene. phrasings: of each goal, so many sentences that the seed draws, and those that were recorded;
     None: all. A frozen text model reads every sentence once, and keeps some 58,000.
@@ -67,6 +69,7 @@ class WindowData(LightningDataModule):
         resampled: bool = False,
         validation: float = 0.05,
         qualities: Sequence[str] | None = None,
+        episodes: int | None = None,
         resample_sentences: bool = True,
         phrasings: int | None = None,
         others: float = 0.0,
@@ -82,8 +85,8 @@ class WindowData(LightningDataModule):
         self._told_workers = workers is not None
         workers = (0 if cache else 2) if workers is None else workers
         _check(batch_size=(batch_size, 1), workers=(workers, 0), shuffle_buffer=(shuffle_buffer, 0))
-        if phrasings is not None:
-            _check(phrasings=(phrasings, 1))
+        some = {"episodes": episodes, "phrasings": phrasings}
+        _check(**{name: (value, 1) for name, value in some.items() if value is not None})
         if not 0 <= validation < 1:
             raise UserError(f"validation is {validation}; it is a share of the episodes, at least 0 and below 1")
         if not 0 <= others < 1 or (others and not resample_sentences):
@@ -96,7 +99,8 @@ class WindowData(LightningDataModule):
         self.path, self.cache, self.batch_size, self.workers = Path(path), cache, batch_size, workers
         self.shuffle_buffer, self.resampled, self.validation = shuffle_buffer, resampled, validation
         self.qualities = None if qualities is None else tuple(qualities)
-        self.resample_sentences, self.others, self.phrasings = resample_sentences, others, phrasings
+        self.episodes, self.phrasings = episodes, phrasings
+        self.resample_sentences, self.others = resample_sentences, others
         self.streams, self.seed = tuple(maps), seed
         self.views = Views(count=views, transforms=tuple(augment), seed=seed)
         self._loaders: WeakSet[WindowLoader] = WeakSet()
@@ -124,11 +128,14 @@ class WindowData(LightningDataModule):
 
     @cached_property
     def sentences(self) -> dict[Goal, tuple[str, ...]]:
-        """Every goal of the data set with the sentences that its windows may be told."""
-        found, most = read_sentences(self.dataset.manifest), self.phrasings
+        """Every goal that is asked for in the data set with the sentences that its windows may be told."""
+        found, rows, most = read_sentences(self.dataset.manifest), self.training_rows, self.phrasings
+        if self.episodes is not None:
+            asked = {row.goal for row in rows}
+            found = {goal: sentences for goal, sentences in found.items() if goal in asked}
         if most is None:
             return found
-        spoken = {row.instruction for row in self.training_rows}  # these are nobody's but their goal's: they stay
+        spoken = {row.instruction for row in rows}  # these are nobody's but their goal's: they stay
         return {goal: drawn(sentences, most, keep=spoken, seed=self.seed) for goal, sentences in found.items()}
 
     @cached_property
@@ -195,7 +202,8 @@ class WindowData(LightningDataModule):
         """Sentences that are held out are not learnt from, whatever the key says."""
         every = dataset.rows if self.qualities is None else dataset.rows_of(self.qualities)
         rows = [row for row in every if row.split == "train" or not training]
-        return [row for row in rows if held_out(row.key, share=self.validation) != training]
+        rows = [row for row in rows if held_out(row.key, share=self.validation) != training]
+        return first(rows, self.episodes, of=self.path) if training else rows
 
     def _balanced(self, rows: Sequence[Row]) -> Balance:
         return self._balance(rows=rows, windows=[len(self.cut.times(row.steps)) for row in rows])
@@ -290,11 +298,6 @@ class WindowData(LightningDataModule):
 
     def _ranks(self) -> int:
         return 1 if self.trainer is None else self.trainer.world_size
-
-
-def held_out(key: str, *, share: float) -> bool:
-    """Whether an episode is for validation: decided by its key alone, so it stays there when others are added."""
-    return number("validation", key) < share * 2**64
 
 
 def _check(**least: tuple[int, int]) -> None:

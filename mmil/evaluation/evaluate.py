@@ -47,7 +47,7 @@ def evaluate(
     command: str = "",
     tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, dict[str, Any]]:
-    """Trials of the run's policy in a suite, or in all of them; summaries by suite.
+    """Trials of the run's policy in a suite, in several (`seen,camera`) or in all of them; summaries by suite.
 
     trials: 100 of each suite unless told, and 20 of each altered input for attribution; the scene's verbs come in
     turns, so that each has as many. patience: seconds a trial may take before its worker counts as hung and is
@@ -109,7 +109,7 @@ def _summaries(
     where = {one.name: _place(one, folder, out, several=len(suites) > 1) for one in suites}
     asked = {"n": ask.trials, "seed": ask.seed}
     asked |= {name: about[name] for name in ("weights_sha256", "execute", "ensemble", "horizon")}
-    done = {} if stage.own else {one.name: there for one in suites if (there := _finished(where[one.name], asked))}
+    done = {} if stage.own else {one.name: there for one in suites if (there := finished(where[one.name], asked))}
     left = [one for one in suites if one.name not in done]
     if change and left:
         stage = _with_tapes(stage, left, ask, change)
@@ -172,8 +172,8 @@ def _stage(folder: RunFolder, *, actor: Callable[[], Any], horizon: int, own: To
 
 
 def _suites(name: str, *, own_name: str | None, change: Change | None) -> list[Suite]:
-    """The suite of this name, or all; with own sentences or an altered input, suites of their own on those layouts."""
-    suites = [load_suite(one) for one in (suite_names() if name == "all" else [name])]
+    """Those of these names, or all; with own sentences or an altered input, suites of their own on those layouts."""
+    suites = [load_suite(one) for one in (suite_names() if name == "all" else dict.fromkeys(name.split(",")))]
     kinds = [own_name] if own_name else []
     kinds += [f"without-{change.input}" if change.how == "drop" else "-".join(change)] if change else []
     if not kinds:
@@ -227,7 +227,7 @@ def _free(place: Path) -> Path:
 _OWN = ("trials.jsonl", "summary.json", "videos")
 
 
-def _finished(place: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
+def finished(place: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
     """The summary that is there, if it is of these very trials."""
     try:
         there = json.loads((place / "summary.json").read_text())

@@ -20,6 +20,7 @@ def data_facts(run: Run) -> list[Row]:
     rows = [
         ("data set", data.get("path")),
         ("episodes", data.get("episodes")),
+        ("episodes trained on", data.get("training_episodes")),
         ("steps", data.get("steps")),
         ("goals", len(goals) if isinstance(goals, Mapping) else goals),
         ("sentences", data.get("sentences")),
