@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mmil.config import Parsed
 
 
-# of verbs that others put together: where the function is, and which of its arguments no command line gives
+# of verbs that others put together: where they are, which arguments have no name, which no command line gives
 RESOLVED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "generate": ("data_tools.generate", (), ("grammar", "config", "lineage", "tell")),
     "train": ("mmil.algos.training", (), ("config", "tell")),
@@ -126,12 +126,11 @@ def ablate(arguments: Sequence[str]) -> int:
     from mmil.ablation.ablate import ablate as run
     from mmil.config import parse
 
-    parsed = parse(run, arguments, verb="ablate", skip=("resolve", "run", "tell"))
-    done = run(**parsed.options, resolve=lambda told: _parsed(told[0], told[1:])[1].resolved, tell=say)
+    options = parse(run, arguments, verb="ablate", skip=("resolve", "run", "tell")).options
+    done = run(**options, resolve=resolved, tell=say)
     for name, reason in done.failed.items():
         sys.stderr.write(f"{name} failed: {reason}\n")
-    for line in done.lines:
-        say(line)
+    say("\n".join(done.lines))
     return 1 if done.failed else 0
 
 
@@ -277,6 +276,11 @@ def doctor(arguments: Sequence[str]) -> int:
     missing = [finding for finding in findings if not finding.fine]
     say("next: make quickstart" if not missing else f"{len(missing)} things to mend, see above")
     return 1 if missing else 0
+
+
+def resolved(arguments: Sequence[str]) -> dict[str, Any]:
+    """All options of a command line of one of RESOLVED, as it is typed after `mmil`."""
+    return _parsed(arguments[0], arguments[1:])[1].resolved
 
 
 def _parsed(verb: str, arguments: Sequence[str]) -> tuple[Callable[..., Any], Parsed]:

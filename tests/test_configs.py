@@ -10,6 +10,8 @@ from mmil.config import parse
 from mmil.contracts import UserError
 from mmil.evaluation.suites import load_suite, suite_names
 from mmil.language.compositions import Compositions
+from tests.plane import build
+from tests.tiny import SCENE
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -78,12 +80,30 @@ def test_every_render_config_parses(path, tmp_path):
 
 @pytest.mark.parametrize(
     "path",
-    sorted([*CONFIGS.glob("[gt]*/*.yaml"), *CONFIGS.glob("render/*.yaml")]),
+    sorted([*CONFIGS.glob("[agt]*/*.yaml"), *CONFIGS.glob("render/*.yaml")]),
     ids=lambda path: f"{path.parent.name}-{path.stem}",
 )
 def test_every_recipe_says_what_it_costs_and_gives(path):
     head = path.read_text().splitlines()[:4]
     assert [line.split(":")[0] for line in head] == ["# command", "# hardware", "# result", "# commit"], head
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("ablate/*.yaml")), ids=lambda path: path.stem)
+def test_every_variant_of_every_ablation_parses(path, tmp_path):
+    from mmil.ablation.ablate import ablate
+    from mmil.ablation.recipe import Recipe
+    from mmil.commands import resolved
+
+    arguments = ["--config", str(path), "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
+    told = parse(ablate, arguments, verb="ablate", skip=("resolve", "run", "tell")).options
+    build(told["data"], episodes=1, config={"scene": SCENE, "actor": {"class_path": "tests.plane.Reach"}})
+    names = ("base", "data", "out", "axes", "train", "evaluate", "suites", "seeds")
+    recipe = Recipe(**{name: told[name] for name in names})
+    jobs = recipe.jobs(resolved)
+    assert len(jobs) == len({job.run for job in jobs}) > 1
+    assert {place for job in jobs for place in job.places} == {(axis, name) for axis, name, _ in recipe.variants}
+    bases = [axis for job in jobs if job.name == "base" for axis, _ in job.places]
+    assert sorted(bases) == sorted(map(str, told["axes"])), "every axis shows the base"
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("compositions/*.yaml")), ids=lambda path: path.stem)

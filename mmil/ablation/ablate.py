@@ -12,7 +12,7 @@ from pathlib import Path
 from mmil.ablation import child
 from mmil.ablation.forecast import forecast
 from mmil.ablation.page import write
-from mmil.ablation.recipe import Axes, Job, Options, Recipe, Resolve, chosen
+from mmil.ablation.recipe import Axes, Job, Options, Recipe, Resolve, chosen, require_episodes
 from mmil.ablation.results import judged, results, trained
 from mmil.contracts import UserError
 from mmil.evaluation.suites import load_suite
@@ -61,6 +61,7 @@ def ablate(
     places = [(axis, name) for axis, name, _ in recipe.variants]
     jobs = recipe.jobs(resolve)
     asked = chosen(jobs, only)
+    require_episodes(asked)
     for line in forecast(jobs, asked):
         tell(line)
     if estimate:

@@ -18,8 +18,8 @@ TO_TRAIN, TO_JUDGE, DONE = "to train and judge", "trained, to judge", "done"
 def forecast(jobs: Sequence[Job], asked: Sequence[Job]) -> Iterator[str]:
     """A line a training that is asked for, and what is known of the cost."""
     states = {job.run: _state(job) for job in asked}
-    rows = [[job.run.name, _stands_for(job), _data(job), states[job.run]] for job in asked]
-    yield from aligned([["run", "stands for", "data", "state"], *rows], left=4)
+    rows = [[job.run.name, states[job.run], _stands_for(job)] for job in asked]
+    yield from (line.rstrip() for line in aligned([["run", "state", "stands for"], *rows], left=3))
     left = [state for state in states.values() if state in (TO_TRAIN, TO_JUDGE)]
     yield f"{len(asked)} trainings, {_states(left)}; {_cost(jobs, left)}"
 
@@ -41,14 +41,12 @@ def _state(job: Job) -> str:
 
 
 def _stands_for(job: Job) -> str:
-    return ", ".join(" ".join(place) for place in job.places) or "what nothing is changed in"
-
-
-def _data(job: Job) -> str:
-    if job.made and not (job.made.path / MANIFEST).is_file():
+    told = ", ".join(" ".join(place) for place in job.places) or "what nothing is changed in"
+    if job.made:
         changed = ", ".join(f"{name}: {value}" for name, value in job.made.changed.items())
-        return f"{job.data}, to generate with {changed}"
-    return str(job.data)
+        state = "" if (job.made.path / MANIFEST).is_file() else "; to generate"
+        return f"{told} (data {job.data}: {changed}{state})"
+    return told
 
 
 def _cost(jobs: Sequence[Job], left: Sequence[str]) -> str:

@@ -14,7 +14,8 @@ from mmil.data.dataset import Dataset
 BASE = "base"  # the training that nothing is changed in
 JUDGED = ("trials", "seed", "horizon", "execute", "ensemble", "workers", "patience")
 OURS = {"data", "out", "seed", "config"}
-Options = Mapping[str, Any]  # of a verb, by their dotted names
+Value = None | bool | int | float | str | list | dict  # not Any: the parser would build what it names
+Options = Mapping[str, Value]  # of a verb, by their dotted names
 Place = tuple[str, str]  # axis and name of a variant
 Resolve = Callable[[Sequence[str]], Mapping[str, Any]]  # a command line without "mmil" → all of its options
 
@@ -132,6 +133,15 @@ class Recipe:
         path = self.data.with_name(f"{self.data.name}.{whole}")
         arguments = ("generate", "--config", json.dumps(config), *flags(changed), f"--out={path}")
         return Made(path, arguments, changed, resolve(arguments))
+
+
+def require_episodes(jobs: Sequence[Job]) -> None:
+    """Refuse to ask for more demonstrations than a data set has, before anything is begun."""
+    for job in jobs:
+        if not job.made:
+            asked, there = job.config.get("episodes"), Dataset.open(job.data).manifest["episodes"]
+            if asked is not None and asked > there:
+                raise UserError(f"{job.name}: episodes is {asked}; {job.data} has {there}")
 
 
 def chosen(jobs: Sequence[Job], only: str | None) -> list[Job]:
