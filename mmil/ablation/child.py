@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from codecs import getincrementaldecoder
 from collections.abc import Sequence
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import PIPE, STDOUT, Popen
+from typing import BinaryIO
 
 from mmil.contracts import UserError
 
@@ -15,16 +17,16 @@ TAIL = 1 << 14  # [bytes] of what it said, to find the reason in
 
 
 def run(arguments: Sequence[str], *, log: Path, hold: int) -> None:
-    """Do `mmil …` and show its bars; what it says at the end goes to `log`. UserError with the line that it failed by.
+    """Do `mmil …`, show what it says and keep it in `log`; UserError with the line that it failed by.
 
     hold: a file that stays open in it, so that whoever locks it knows that somebody is still at work.
     """
     with (
-        log.open("ab") as said,
-        Popen(_command(arguments), stdout=said, stderr=PIPE, env=_environment(), pass_fds=(hold,)) as child,
+        log.open("ab") as kept,
+        Popen(_command(arguments), stdout=PIPE, stderr=STDOUT, env=_environment(), pass_fds=(hold,)) as child,
     ):
         try:
-            tail = _shown(child)
+            tail = _shown(child, kept)
         except BaseException:
             child.terminate()
             raise
@@ -45,13 +47,14 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(shutil.get_terminal_size().columns)}
 
 
-def _shown(child: Popen[bytes]) -> bytes:
-    """Pass on what it says as it says it; the end of that."""
-    assert child.stderr is not None, "it is a pipe"
-    tail = b""
-    while part := os.read(child.stderr.fileno(), 4096):
+def _shown(child: Popen[bytes], kept: BinaryIO) -> bytes:
+    """Pass on what it says as it says it, bars too; the end of that."""
+    assert child.stdout is not None, "it is a pipe"
+    tail, decode = b"", getincrementaldecoder("utf-8")("replace").decode
+    while part := os.read(child.stdout.fileno(), 4096):
         tail = (tail + part)[-TAIL:]
-        sys.stderr.write(part.decode(errors="replace"))
+        kept.write(part)
+        sys.stderr.write(decode(part))
         sys.stderr.flush()
     return tail
 

@@ -322,3 +322,20 @@ def test_few_phrasings_are_all_that_is_told(counting):
     assert len(said) <= len(recorded) + len(module.sentences) and module.bound == []
     with pytest.raises(UserError, match="phrasings is 0"):
         data(counting, phrasings=0)
+
+
+def test_so_many_episodes_are_the_first_by_their_keys_and_fewer_are_a_part_of_more(counting, features):
+    whole = data(counting, validation=0.2)
+    keys = sorted(row.key for row in whole.training_rows)
+    few, more = (data(counting, validation=0.2, episodes=count) for count in (2, 3))
+    assert [sorted(row.key for row in some.training_rows) for some in (few, more)] == [keys[:2], keys[:3]]
+    lie = [row.key for row in whole.training_rows]
+    assert [row.key for row in more.training_rows] == sorted((row.key for row in more.training_rows), key=lie.index)
+    assert few.held_out_rows == whole.held_out_rows and few.stats.steps == sum(row.steps for row in few.training_rows)
+    assert set(few.sentences) == {row.goal for row in few.training_rows} & set(whole.sentences)
+    cached = data(counting, validation=0.2, episodes=2, cache=features, batch_size=1, shuffle_buffer=50)
+    assert sorted(seen(cached.train_dataloader())) == every(few.training_rows)
+    with pytest.raises(UserError, match=rf"episodes is 900; .* has {len(keys)} to train on"):
+        data(counting, validation=0.2, episodes=900)
+    with pytest.raises(UserError, match="episodes is 0; it must be at least 1"):
+        data(counting, episodes=0)
