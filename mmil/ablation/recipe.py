@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -162,8 +163,11 @@ def flags(options: Options) -> tuple[str, ...]:
     """Options as a command line has them: one more config, because a flag cannot say that a part is null."""
     nested: dict[str, Any] = {}
     for name, value in options.items():
-        node, parts = nested, str(name).split(".")
-        for part in parts[:-1]:
+        *path, last = str(name).split(".")
+        node = nested
+        for part in path:
             node = node.setdefault(part, {})
-        node[parts[-1]] = value
+            if not isinstance(node, dict):
+                raise UserError(f"{name} is a part of {part}, which is given a value of its own")
+        node[last] = deepcopy(value)
     return ("--config", json.dumps(nested)) if nested else ()

@@ -191,6 +191,24 @@ def test_two_seeds_are_put_together_and_their_spread_is_shown(place, finished):
     assert "open circles" in (place / "out" / "ablation.html").read_text()
 
 
+def test_real_trainings_and_trials_are_known_as_done(place, tmp_path):
+    done = []
+
+    def work(arguments):
+        done.append(arguments[0])
+        getattr(commands, arguments[0])(arguments[1:])
+
+    told = {"trials": 1, "horizon": 5, "workers": 1, "patience": None}
+    more = {"out": str(tmp_path / "out"), "axes": {"demonstrations": {2: {"episodes": 2}}}, "evaluate": told}
+    assert start(place, run=work, **more, suites=["seen"]).failed == {}
+    assert done == ["train", "evaluate"] * 2
+    start(place, run=work, **more, suites=["seen"])
+    assert len(done) == 4
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [row["episodes"] for row in (results["base"], *results["rows"])] == [6, 2]
+    assert all(row["train_seconds"] > 0 and row["suites"]["seen"]["n"] == 1 for row in results["rows"])
+
+
 @pytest.mark.parametrize(
     ("more", "options", "parts"),
     [
@@ -198,6 +216,7 @@ def test_two_seeds_are_put_together_and_their_spread_is_shown(place, finished):
         ({"axes": {"head": {"none": {"config": ["none.yaml"]}}}}, [], ["head-none", "none.yaml"]),
         ({"axes": {"a": {"b": {"train": {f"{HEAD}.init_args.with": 3}}}}}, [], ["a-b", "with"]),
         ({"axes": {"a": {"b": {"train": {"out": "else"}}}}}, [], ["a-b: train has out"]),
+        ({"axes": {"a": {"b": {"train": {"algo": 3, "algo.init_args": 4}}}}}, [], ["a-b: algo.init_args is a part"]),
         ({"axes": {"a": {"b": {"episodes": 7}}}}, [], ["a-b: episodes is 7", "has 6"]),
         ({"axes": {"a": {"b": {"data": "x", "generate": {"seed": 3}}}}}, [], ["a-b has both data and generate"]),
         ({"axes": {"a": {"b": {"generate": {"episode": 3}}}}}, [], ["a-b", "episode"]),
