@@ -6,12 +6,8 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from mmil.contracts import Scene
 
 if TYPE_CHECKING:
     from mmil.config import Parsed
@@ -170,7 +166,7 @@ def serve(arguments: Sequence[str]) -> int:
 def verify(arguments: Sequence[str]) -> int:
     """`mmil verify`: exit code 1 with the reasons where something is wrong."""
     from data_tools.verify import verify as run
-    from mmil.config import parse
+    from mmil.config import parse, scene_of
 
     parsed = parse(run, arguments, verb="verify", positional=("path",), skip=("scene", "grammar", "tell"))
     path = parsed.options["path"]
@@ -290,16 +286,3 @@ def _parsed(verb: str, arguments: Sequence[str]) -> tuple[Callable[..., Any], Pa
     module, positional, skip = RESOLVED[verb]
     function = getattr(import_module(module), verb)
     return function, parse(function, arguments, verb=verb, positional=positional, skip=skip)
-
-
-def scene_of(path: Path) -> Callable[[], Scene] | None:
-    """How to build the scene a data set was made in; None where its manifest cannot say."""
-    import json
-
-    from mmil.config import build_scene
-
-    try:
-        node = json.loads((path / "manifest.json").read_text())["config"]["scene"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return partial(build_scene, node)

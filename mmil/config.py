@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -116,3 +117,12 @@ def build_scene(node: Mapping[str, Any]) -> Scene:
     def holder(*, scene: Callable[[], Scene]) -> None: ...
 
     return rebuild(holder, {"scene": dict(node)})["scene"]()
+
+
+def scene_of(path: Path) -> Callable[[], Scene] | None:
+    """How to build the scene a data set was made in; None where its manifest cannot say."""
+    try:
+        node = json.loads((path / "manifest.json").read_text())["config"]["scene"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return partial(build_scene, node)

@@ -41,8 +41,8 @@ class WindowData(LightningDataModule):
     workers: processes that read, 0 reads in this one; None: 2 for images, 0 for cached features, which take longer to
     hand over than to read. shuffle_buffer: encoded windows that each worker mixes; cached ones are mixed as a whole.
     validation: the share of episodes held out, chosen by their keys. qualities: of the demonstrations to read, as
-    [expert, sloppy]; None: all. episodes: the first so many of those to train on, in the order of their keys, which is
-    that of nothing else, so that fewer are a part of more; what other episodes ask for is not read either. None: all.
+    [expert, sloppy]; None: all. episodes: the first so many of those to train on by their keys, so that fewer are a
+    part of more, and no sentences of other goals than theirs; None: all.
     resample_sentences: at each reading of a training window, another sentence of its goal, or its own again where that
     refers to its scene. phrasings: of each goal, so many sentences that the seed draws, and those that were recorded;
     None: all. A frozen text model reads every sentence once, and keeps some 58,000.
@@ -85,8 +85,7 @@ class WindowData(LightningDataModule):
         self._told_workers = workers is not None
         workers = (0 if cache else 2) if workers is None else workers
         _check(batch_size=(batch_size, 1), workers=(workers, 0), shuffle_buffer=(shuffle_buffer, 0))
-        some = {"episodes": episodes, "phrasings": phrasings}
-        _check(**{name: (value, 1) for name, value in some.items() if value is not None})
+        _check(episodes=(episodes, 1), phrasings=(phrasings, 1))
         if not 0 <= validation < 1:
             raise UserError(f"validation is {validation}; it is a share of the episodes, at least 0 and below 1")
         if not 0 <= others < 1 or (others and not resample_sentences):
@@ -99,8 +98,12 @@ class WindowData(LightningDataModule):
         self.path, self.cache, self.batch_size, self.workers = Path(path), cache, batch_size, workers
         self.shuffle_buffer, self.resampled, self.validation = shuffle_buffer, resampled, validation
         self.qualities = None if qualities is None else tuple(qualities)
-        self.episodes, self.phrasings = episodes, phrasings
-        self.resample_sentences, self.others = resample_sentences, others
+        self.resample_sentences, self.others, self.episodes, self.phrasings = (
+            resample_sentences,
+            others,
+            episodes,
+            phrasings,
+        )
         self.streams, self.seed = tuple(maps), seed
         self.views = Views(count=views, transforms=tuple(augment), seed=seed)
         self._loaders: WeakSet[WindowLoader] = WeakSet()
@@ -128,15 +131,11 @@ class WindowData(LightningDataModule):
 
     @cached_property
     def sentences(self) -> dict[Goal, tuple[str, ...]]:
-        """Every goal that is asked for in the data set with the sentences that its windows may be told."""
-        found, rows, most = read_sentences(self.dataset.manifest), self.training_rows, self.phrasings
-        if self.episodes is not None:
-            asked = {row.goal for row in rows}
-            found = {goal: sentences for goal, sentences in found.items() if goal in asked}
-        if most is None:
-            return found
-        spoken = {row.instruction for row in rows}  # these are nobody's but their goal's: they stay
-        return {goal: drawn(sentences, most, keep=spoken, seed=self.seed) for goal, sentences in found.items()}
+        """Every goal that is asked for in what is read with the sentences that its windows may be told."""
+        asked = None if self.episodes is None else {row.goal for row in self.training_rows}
+        spoken = {row.instruction for row in self.training_rows}  # these are nobody's but their goal's: they stay
+        every = read_sentences(self.dataset.manifest, of=asked)
+        return {goal: drawn(said, self.phrasings, keep=spoken, seed=self.seed) for goal, said in every.items()}
 
     @cached_property
     def bound(self) -> list[str]:
@@ -300,7 +299,7 @@ class WindowData(LightningDataModule):
         return 1 if self.trainer is None else self.trainer.world_size
 
 
-def _check(**least: tuple[int, int]) -> None:
+def _check(**least: tuple[int | None, int]) -> None:
     for name, (value, lowest) in least.items():
-        if value < lowest:
+        if value is not None and value < lowest:
             raise UserError(f"{name} is {value}; it must be at least {lowest}")

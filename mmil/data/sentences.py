@@ -17,13 +17,16 @@ def number(*parts: object) -> int:
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
 
 
-def read_sentences(manifest: Mapping[str, Any]) -> dict[Goal, tuple[str, ...]]:
-    """The training sentences of each goal, as the manifest lists them."""
-    return {Goal.from_json(row["goal"]): tuple(row["sentences"]) for row in manifest.get("sentences", [])}
+def read_sentences(manifest: Mapping[str, Any], *, of: Collection[Goal] | None = None) -> dict[Goal, tuple[str, ...]]:
+    """The training sentences of each goal, as the manifest lists them; or of some goals."""
+    every = {Goal.from_json(row["goal"]): tuple(row["sentences"]) for row in manifest.get("sentences", [])}
+    return {goal: sentences for goal, sentences in every.items() if of is None or goal in of}
 
 
-def drawn(sentences: Sequence[str], most: int, *, keep: Collection[str], seed: int) -> tuple[str, ...]:
+def drawn(sentences: Sequence[str], most: int | None, *, keep: Collection[str], seed: int) -> tuple[str, ...]:
     """So many of a goal's sentences, and those to `keep`: goals draw apart, and all ways to ask are still asked in."""
+    if most is None:
+        return tuple(sentences)
     first = sorted(sentences, key=lambda sentence: number(seed, "phrasing", sentence))[:most]
     chosen = {*first, *keep}
     return tuple(sentence for sentence in sentences if sentence in chosen)

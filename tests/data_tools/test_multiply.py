@@ -15,8 +15,7 @@ from data_tools.multiply import _restricted, multiply
 from data_tools.studio import scene_node
 from data_tools.verify import verify
 from mmil.cli import main
-from mmil.commands import scene_of
-from mmil.config import build_scene, parse
+from mmil.config import build_scene, parse, scene_of
 from mmil.contracts import BODY_POSES, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.shards import file_sha256
