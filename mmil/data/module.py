@@ -97,13 +97,8 @@ class WindowData(LightningDataModule):
         self._balance(rows=(), windows=())  # refused now if at all
         self.path, self.cache, self.batch_size, self.workers = Path(path), cache, batch_size, workers
         self.shuffle_buffer, self.resampled, self.validation = shuffle_buffer, resampled, validation
-        self.qualities = None if qualities is None else tuple(qualities)
-        self.resample_sentences, self.others, self.episodes, self.phrasings = (
-            resample_sentences,
-            others,
-            episodes,
-            phrasings,
-        )
+        self.qualities, self.episodes = None if qualities is None else tuple(qualities), episodes
+        self.resample_sentences, self.others, self.phrasings = resample_sentences, others, phrasings
         self.streams, self.seed = tuple(maps), seed
         self.views = Views(count=views, transforms=tuple(augment), seed=seed)
         self._loaders: WeakSet[WindowLoader] = WeakSet()
