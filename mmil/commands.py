@@ -89,10 +89,16 @@ def teleop(arguments: Sequence[str]) -> int:
 
 def train(arguments: Sequence[str]) -> int:
     """`mmil train`."""
+    from mmil.algos.launch import launch, train_somewhere
+    from mmil.config import parse
+    from mmil.first import is_first
     from mmil.run import RunFolder
 
-    run, parsed = _parsed("train", arguments)
-    folder = RunFolder.open(run(**parsed.options, config=parsed.resolved, tell=say))
+    parsed = parse(train_somewhere, arguments, verb="train", skip=("config", "tell"))
+    out = launch(parsed.options, config=parsed.resolved, command=arguments, tell=say)
+    if out is None or not is_first():
+        return 0  # a job goes on elsewhere, and the first process says what all have done
+    folder = RunFolder.open(out)
     for line in folder.lines():
         say(line)
     say(f"next: mmil evaluate {folder.path} --suite all")

@@ -56,6 +56,8 @@ def _columns(unit: str) -> Progress:
     )
     from rich.text import Text
 
+    from mmil.first import is_first
+
     class Bar(Progress):
         """A line a task, and under them what each has to say besides."""
 
@@ -77,5 +79,5 @@ def _columns(unit: str) -> Progress:
         Rate(),
         TextColumn("{task.fields[note]}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(stderr=True, quiet=not is_first()),
     )

@@ -28,7 +28,8 @@ CONFIG, SPEC, STATS, DATA, TRAIN, MODEL, TEXT, VISION = (
     "text",
     "vision",
 )
-FREE = ("out", "workers", "accelerator", "devices", "loggers", "wandb")  # may differ when a run is resumed
+# may differ when a run is resumed
+FREE = ("out", "workers", "accelerator", "devices", "nodes", "strategy", "compile", "loggers", "wandb")
 
 
 class RunFolder:
@@ -111,13 +112,12 @@ class RunFolder:
         for name, value in ((SPEC, spec.to_json()), (STATS, stats.to_json()), (DATA, data)):
             self.write(name, value)
 
-    def finish(self, policy: Any, **about: Any) -> None:
-        """Write the weights, then train.json, which says that they are there."""
+    def finish(self, policy: Any, state: Mapping[str, Any], **about: Any) -> None:
+        """Write the weights, `state`, then train.json, which says that they are there."""
         from safetensors.torch import save
 
         self._keep_sources(policy)
-        state = {name: value.contiguous() for name, value in policy.state_dict().items()}
-        write_atomic(self.path / MODEL, save(state))
+        write_atomic(self.path / MODEL, save({name: value.contiguous() for name, value in state.items()}))
         trained = sum(p.numel() for p in policy.parameters() if p.requires_grad)
         frozen = sum(p.numel() for p in policy.parameters() if not p.requires_grad)
         sizes = {"parameters_trained": trained, "parameters_frozen": frozen}

@@ -46,4 +46,4 @@ class Account(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         waited, worked = self.waited - self._before[0], self.worked - self._before[1]
-        pl_module.log("train/data_wait", waited / max(1e-9, waited + worked))
+        pl_module.log("train/data_wait", waited / max(1e-9, waited + worked), sync_dist=True)

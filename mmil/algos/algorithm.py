@@ -7,6 +7,7 @@ from typing import Any
 
 from lightning import LightningModule
 
+from mmil.algos.sharding import shard
 from mmil.data.stats import Stats
 from mmil.policy import Policy
 
@@ -21,6 +22,11 @@ class Algorithm(LightningModule, ABC):
         super().__init__()
         self.seed = 0
         self.resolved: dict[str, Any] = {}
+
+    def configure_model(self) -> None:
+        """Share out the weights, where the strategy wants it."""
+        if self.device_mesh is not None:
+            shard(self, self.device_mesh["data_parallel"])
 
     @abstractmethod
     def swap_average(self) -> None:

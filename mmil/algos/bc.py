@@ -17,6 +17,7 @@ from mmil.algos.looking import looking_loss, looking_told
 from mmil.algos.matching import Matching
 from mmil.algos.reading import Reading
 from mmil.algos.schedule import Schedule, rate
+from mmil.algos.sharding import shared_like, whole
 from mmil.contracts import Batch, Goal, Spec
 from mmil.data.sentences import number
 from mmil.data.stats import Stats
@@ -73,8 +74,9 @@ class BC(Algorithm):
         self.policy.language.read_ahead(self.sentences)
 
     def on_train_epoch_start(self) -> None:
-        # chance begins anew with every epoch, so that a resumed run meets what an undisturbed one met
-        torch.manual_seed(number(self.seed, "epoch", self.current_epoch, self.global_rank) >> 1)
+        # chance begins anew with every epoch, so that a resumed run meets what an undisturbed one met; all processes
+        # have the same, and each takes what falls to its own windows
+        torch.manual_seed(number(self.seed, "epoch", self.current_epoch) >> 1)
 
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
         context = self.policy.context(batch)
@@ -87,7 +89,8 @@ class BC(Algorithm):
 
     def validation_step(self, batch: Batch, index: int) -> None:
         context, size = self.policy.context(batch), len(batch.instruction)
-        self.log("val/loss", self.policy.loss(batch, context), prog_bar=True, batch_size=size, sync_dist=True)
+        actions = int(batch.valid.sum())  # what the loss is a mean over: so it is the same in batches of any size
+        self.log("val/loss", self.policy.loss(batch, context), prog_bar=True, batch_size=actions, sync_dist=True)
         if self.looking_weight:
             self.log("val/looking", self._looking(context, batch), batch_size=size, sync_dist=True)
 
@@ -156,7 +159,7 @@ class BC(Algorithm):
                 value.data.copy_(kept)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["averaged"] = self.averaged
+        checkpoint["averaged"] = {name: whole(value) for name, value in self.averaged.items()}
         checkpoint["spec"], checkpoint["stats"] = self.policy.spec.to_json(), self.stats.to_json()
         checkpoint["config"] = self.resolved
         # frozen parts are in model.safetensors and never change
@@ -164,7 +167,8 @@ class BC(Algorithm):
         checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k not in frozen}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.averaged = {name: value.to(self.device) for name, value in checkpoint["averaged"].items()}
+        averaged = checkpoint["averaged"]
+        self.averaged = {name: shared_like(value, self._trained[name]).clone() for name, value in averaged.items()}
         checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}
 
     @cached_property

@@ -13,6 +13,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch.optim import Optimizer
 
+from mmil.algos.sharding import whole
 from mmil.contracts import Batch, UserError
 from mmil.data.shards import write_atomic
 
@@ -20,7 +21,8 @@ from mmil.data.shards import write_atomic
 class Finite(Callback):
     """Stops at a gradient that holds a NaN or an infinity, before the weights and the checkpoint hold it too.
 
-    All ranks stop together, since they share their gradients; each leaves its own part of the batch.
+    All processes stop together, since they share their gradients; each leaves its own part of the batch, and the first
+    one says why.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,10 +38,12 @@ class Finite(Callback):
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
+        norm = whole(torch.nn.utils.get_total_norm(gradients))
         pl_module.log("train/gradient", norm)
         if not torch.isfinite(norm):
-            raise UserError(self._told(trainer))
+            told = self._told(trainer)
+            # one that ends with an error has Lightning kill the first before that has said why
+            raise UserError(told) if trainer.is_global_zero else SystemExit(0)
 
     def _told(self, trainer: Trainer) -> str:
         assert self._batch is not None, "a step begins with its batch"

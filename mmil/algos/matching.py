@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mmil.contracts import Batch
+from mmil.ranks import shared
 
 
 class Matching(nn.Module):
@@ -26,5 +27,6 @@ class Matching(nn.Module):
         wanted = batch.valid[:, 0] > 0  # the first action is invalid only where another goal is told
         logits = self.judge(self.acted(batch.actions.flatten(1)) + self.asked(context)).squeeze(1).float()
         costs = F.binary_cross_entropy_with_logits(logits, wanted.float(), reduction="none")
-        parts = [(costs * side).sum() / side.sum().clamp(min=1) for side in (wanted, ~wanted)]
-        return (parts[0] + parts[1]) / 2 * (wanted.any() & ~wanted.all())
+        sides = torch.stack([wanted, ~wanted])  # (2, B)
+        counts = shared(sides.sum(dim=1))
+        return ((costs * sides).sum(dim=1) / counts.clamp(min=1)).sum() / 2 * (counts > 0).all()

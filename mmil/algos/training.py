@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
-import time
-import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from lightning import Trainer, seed_everything
+from lightning import Callback, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from mmil.algos.account import Account
 from mmil.algos.algorithm import Algorithm
+from mmil.algos.caching import read_from_cache
+from mmil.algos.compiling import compile_policy
+from mmil.algos.ending import Ending, fit
 from mmil.algos.finite import Finite
+from mmil.algos.machine import Devices, Machine, Precision, StrategyName, fitting
 from mmil.algos.metrics import MetricsFile
 from mmil.algos.start import Start, Statistics
-from mmil.contracts import Spec, UserError, metres
-from mmil.data.cache import write_features
+from mmil.contracts import Spec, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.module import WindowData
-from mmil.data.sentences import number
 from mmil.data.shards import file_sha256
 from mmil.data.stats import Stats
-from mmil.encoders.depth import GRID, on_grid
-from mmil.evaluation.modelcard import write_model_card
+from mmil.first import is_first
 from mmil.run import RunFolder
 
 LoggerName = Literal["wandb", "tensorboard"]
@@ -47,9 +43,12 @@ def train(
     cache: bool = False,
     seed: int = 0,
     gradient_clip: float = 1.0,
-    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto",
+    precision: Precision = "auto",
     accelerator: str = "auto",
-    devices: int | Literal["auto"] = "auto",
+    devices: Devices = "auto",
+    nodes: int = 1,
+    strategy: StrategyName = "auto",
+    compile: bool = False,
     loggers: Sequence[LoggerName] = ("wandb", "tensorboard"),
     wandb: Literal["offline", "online", "disabled"] = "offline",
     start: Path | None = None,
@@ -61,36 +60,38 @@ def train(
 ) -> Path:
     """Train `algo` on the data set `data` and leave a run in `out`; metrics.csv is always written.
 
-    start: a finished run whose weights to begin with, where name and shape are the same. start_cameras: camera of the
-    data → the camera of that run whose weights it takes. start_statistics: for signals that both know, normalise as the
-    weights expect (old) or as the data say (new). tell: hears what was taken over. reading: what else WindowData is
-    told of how to read it.
+    devices, nodes, strategy: see Machine; data and out are on a disk that all nodes share. compile: torch.compile what
+    is trained. start: a finished run to begin with, see Start, by which start_cameras and start_statistics go. tell:
+    hears what was taken over. reading: what else WindowData is told of how to read it.
     """
-    if RunFolder.finished_with(out, config or {}):
+    if _over(out, config or {}):
         return out
     seed_everything(seed, workers=True, verbose=False)
-    precision = fitting(precision)
+    machine = Machine(accelerator, devices=devices, nodes=nodes, strategy=strategy, precision=fitting(precision))
     known = WindowData(path=data, seed=seed, cache=None, past=1, future=1, **reading)
     before = Start(start, known.dataset.spec, cameras=start_cameras, statistics=start_statistics) if start else None
     module = _module(algo, known, config=config or {}, seed=seed, before=before)
-    _require_agreement(known, module, cache=cache)
+    _require_agreement(known, module, cache=cache, processes=machine.processes)
+    windows = _windows(known, module, cache=machine.precision if cache else None, **reading)
     lineage = _begun(module, before, tell=rank_zero_only(tell)) if before else None
-    folder = _claimed(out, known, config=config or {}, stats=module.stats, lineage=lineage)
-    windows = _windows(known, module, cache=_cache(known, module, precision) if cache else None, **reading)
-    _quieten()
-    trainer = _trainer(
-        out,
-        windows,
-        validate_every=validate_every,
-        logger=[MetricsFile(out / "metrics.csv"), *_loggers(loggers, out, wandb)],
+    if compile:
+        compile_policy(module.policy, device=machine.kind, tell=rank_zero_only(tell))
+    logs = [MetricsFile(out / "metrics.csv"), *_loggers(loggers, out, wandb)]
+    trainer = machine.trainer(
+        callbacks=_callbacks(out, windows),
+        logger=logs,
         max_epochs=epochs,
+        check_val_every_n_epoch=validate_every,
         gradient_clip_val=gradient_clip,
-        precision=precision,
-        accelerator=accelerator,
-        devices=devices,
     )
-    _fit(trainer, module, windows, folder)
+    folder = _claimed(out, known, config=config or {}, stats=module.stats, lineage=lineage)
+    fit(trainer, module, windows, folder)
     return out
+
+
+def _over(out: Path, config: Mapping[str, Any]) -> bool:
+    """Whether nothing is left to do; only the first process judges the folder, which it may be about to make."""
+    return RunFolder.finished_with(out, config) if is_first() else RunFolder(out).finished
 
 
 def _module(
@@ -104,14 +105,18 @@ def _module(
     return module
 
 
-def _windows(known: WindowData, module: Algorithm, *, cache: Path | None, **reading: Any) -> WindowData:
-    """The data as this policy reads them: so many observations and actions, from pictures or from a cache."""
+def _windows(known: WindowData, module: Algorithm, *, cache: str | None, **reading: Any) -> WindowData:
+    """The data as this policy reads them: so many observations and actions, from pictures or a cache so precise."""
     size: dict[str, Any] = {"past": module.policy.past, "future": module.policy.future}
-    return WindowData(path=known.path, seed=known.seed, cache=cache, **size, **reading)
+    windows = WindowData(path=known.path, seed=known.seed, cache=None, **size, **reading)
+    if cache:
+        read_from_cache(windows, module.policy, precision=cache)
+    return windows
 
 
-def _require_agreement(known: WindowData, module: Algorithm, *, cache: bool) -> None:
+def _require_agreement(known: WindowData, module: Algorithm, *, cache: bool, processes: int) -> None:
     """Refuse options that are each possible and together are not, before anything is begun."""
+    known.share(processes)
     views = known.views
     if module.policy.depth and not known.maps:
         raise UserError("the policy has a depth encoder, but no depth is read: set maps: [depth]")
@@ -134,6 +139,8 @@ def _claimed(
     out: Path, known: WindowData, *, config: Mapping[str, Any], stats: Stats, lineage: Mapping[str, Any] | None
 ) -> RunFolder:
     """The folder of the run, which says from the beginning what is learnt from."""
+    if not is_first():
+        return RunFolder(out)
     folder = RunFolder.claim(out, config)
     if folder.last_checkpoint and lineage:
         there = (folder.data.get("start") or {}).get("weights_sha256")
@@ -143,22 +150,6 @@ def _claimed(
     about = {**trained_on(known.dataset), "training_episodes": len(known.training_rows), "shares": shares}
     folder.describe(known.dataset.spec, stats, {**about, "start": lineage} if lineage else about)
     return folder
-
-
-def _fit(trainer: Trainer, module: Algorithm, windows: WindowData, folder: RunFolder) -> None:
-    """Train, from the last checkpoint if there is one, and leave the averaged weights."""
-    begun = time.monotonic()
-    trainer.fit(module, datamodule=windows, ckpt_path=folder.last_checkpoint, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    if trainer.is_global_zero:
-        module.swap_average()
-        seconds, device = time.monotonic() - begun, str(trainer.strategy.root_device)
-        about: dict[str, Any] = {"epochs": trainer.max_epochs, "seconds": seconds, "device": device}
-        told = {name: value.item() for name, value in trainer.callback_metrics.items() if name == "val/loss"}
-        waits = [callback.wait for callback in trainer.callbacks if isinstance(callback, Account)]  # type: ignore[attr-defined]
-        folder.finish(module.policy, **about, data_wait=waits[0], val_loss=told.get("val/loss"))
-        write_model_card(folder.path)
 
 
 def trained_on(dataset: Dataset) -> dict[str, Any]:
@@ -176,46 +167,7 @@ def trained_on(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def fitting(precision: str) -> Any:
-    """What "auto" stands for: bf16 where the processor or the GPU has it (half the time), else 32 bits."""
-    if precision != "auto":
-        return precision
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return "bf16-mixed" if any(getattr(torch.cpu, ask, bool)() for ask in asks) else "32-true"
-
-
-def _cache(known: WindowData, module: Algorithm, precision: str) -> Path:
-    """The features of the frozen vision encoder, beside the data set, under the encoder's hash and its precision."""
-    vision = module.policy.vision
-    if not vision.frozen:
-        raise UserError(
-            "cache: true needs frozen vision; set frozen: true and tuned_stages: 0, or cache: false to tune it"
-        )
-    half, every = precision.startswith("bf16"), 1 if module.policy.past > 1 else known.cut.stride
-    fingerprint = {**vision.fingerprint(), "precision": "bf16" if half else "fp32"}
-    parts = [fingerprint["sha256"][:12], *map(str, vision.stages), fingerprint["precision"], f"every{every}"]
-    if known.maps:
-        fingerprint["depth"] = GRID
-        parts.append("depth")
-    if known.views.count > 1:
-        parts.append(f"views{known.views.count}-{number(json.dumps(known.views.about)):016x}")
-    path = known.path.with_name(f"{known.path.name}.features-{'-'.join(parts)}")
-
-    def encode(name: str, frames: Any) -> list[Any]:
-        if name not in vision.cameras:
-            return [on_grid(torch.from_numpy(metres(frames))[:, None]).half().numpy()]
-        images = torch.from_numpy(frames).permute(0, 3, 1, 2)
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=half):  # a third of the time
-            return [stage.contiguous().numpy() for stage in vision.encode(images)]
-
-    kept: dict[str, Any] = {"every": every, "views": known.views, "maps": known.maps}
-    write_features(known.path, path, encode, fingerprint=fingerprint, **kept)
-    return path
-
-
-def _trainer(out: Path, windows: WindowData, *, validate_every: int, **settings: Any) -> Trainer:
+def _callbacks(out: Path, windows: WindowData) -> list[Callback]:
     # the last one, not the best: a best one is chosen by luck, and success does not follow validation loss
     last = ModelCheckpoint(
         dirpath=out / "checkpoints",
@@ -225,21 +177,7 @@ def _trainer(out: Path, windows: WindowData, *, validate_every: int, **settings:
         enable_version_counter=False,
         save_on_train_epoch_end=True,
     )
-    return Trainer(
-        **settings,
-        callbacks=[Finite(out), Account(windows), last, TQDMProgressBar(refresh_rate=10)],
-        check_val_every_n_epoch=validate_every,
-        log_every_n_steps=10,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
-
-
-def _quieten() -> None:
-    """Of Lightning, what is meant for its users and not for ours: a frozen encoder is in evaluation mode on purpose."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for told in (".*in eval mode at the start of training", ".*LeafSpec", ".*does not have many workers"):
-        warnings.filterwarnings("ignore", told)
+    return [Finite(out), Account(windows), last, Ending(), TQDMProgressBar(refresh_rate=10)]
 
 
 def _loggers(names: Sequence[LoggerName], out: Path, wandb: str) -> list[Logger]:

@@ -44,7 +44,7 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         maps: Sequence[str] = (),
         seed: int | None = None,
     ) -> None:
-        """seed: of the views that are drawn; None: all windows are read as they are."""
+        """seed: of the views that are drawn; None: all windows are read as they are, and count once."""
         self._rows, self._cut, self._maps, self._seed = rows, cut, maps, seed
         self._clock, self._rephrase = clock, rephrase
         self._layout = Layout.of(cache.manifest)
@@ -84,9 +84,9 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         self._fill(rows, where, places=at_rows, ahead=ahead)
         maps = torch.empty((len(where), past, self._layout.maps_size), dtype=torch.float16)
         self._fill(maps, [(row, t // self._layout.every) for row, t in where], places=at_maps, ahead=0)
-        return self._batch(
-            rows, maps, where, told=[self._told(*one) for one in zip(where, again.tolist(), strict=True)]
-        )
+        told = [self._told(*one) for one in zip(where, again.tolist(), strict=True)]
+        counted = torch.from_numpy((again == 0) | (self._seed is not None))
+        return self._batch(rows, maps, where, told=told, counted=counted)
 
     def _view_offsets(self, where: list[tuple[Row, int]], again: list[int]) -> np.ndarray:
         """int64 (B, 2) [bytes]: from the first view to the one that is read."""
@@ -115,13 +115,19 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
                 array[slot, end:] = array[slot, end - 1]
 
     def _batch(
-        self, rows: torch.Tensor, maps: torch.Tensor, where: list[tuple[Row, int]], *, told: list[Told]
+        self,
+        rows: torch.Tensor,
+        maps: torch.Tensor,
+        where: list[tuple[Row, int]],
+        *,
+        told: list[Told],
+        counted: torch.Tensor,
     ) -> Batch:
         past, columns = self._cut.past, self._layout.columns
         times, steps = torch.tensor([[t, row.steps] for row, t in where]).T
         spec = self._layout.spec
         numbers = {name: _shaped(rows[:, :past, columns[name]], shape) for name, shape in per_frame(spec).items()}
-        own = torch.tensor([one.own for one in told])
+        own = torch.tensor([one.own for one in told]) & counted
         seen = self._layout.split(maps)
         return Batch(
             images={camera: seen[camera] for camera in spec.cameras},
@@ -152,10 +158,15 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """The batches of an epoch as lists of window numbers; this rank's share of an order all ranks agree on."""
+    """The batches of an epoch as lists of window numbers; this rank's share of an order all ranks agree on.
+
+    Position p of the order is rank p mod `ranks`'s, so that the n-th batches of all ranks are together the n-th batch
+    of one that reads alone. What is not shuffled is as much for each rank: up to ranks − 1 windows are read again, and
+    do not count.
+    """
 
     windows: int
-    batch_size: int
+    batch_size: int  # of this rank
     clock: Clock
     shuffled: bool
     balance: Balance | None = None  # None: every window once
@@ -167,7 +178,11 @@ class Order:
         numbers = self.balance.numbers(*self.clock.now) if self.balance else np.arange(self.windows)
         if self.shuffled:
             numbers = np.random.default_rng([self.seed, *self.clock.now]).permutation(numbers)
-        share = numbers[self.rank :: self.ranks]
+        else:
+            more = np.resize(numbers, -len(numbers) % self.ranks)
+            numbers = np.concatenate([numbers, self.windows + more])
+        _, lap = self.clock.now
+        share = numbers[(self.rank - lap * len(numbers)) % self.ranks :: self.ranks]
         for start in range(0, len(share), self.batch_size):
             yield share[start : start + self.batch_size].tolist()
 

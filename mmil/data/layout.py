@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ from mmil.data.sample import BLOCK, per_frame
 
 if TYPE_CHECKING:
     import torch
+
+    from mmil.data.windows import Cut
 
 Shape = tuple[int, ...]
 
@@ -119,3 +121,14 @@ def npy_header(shape: Shape, kind: np.dtype) -> bytes:
     about = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(buffer, about)
     return buffer.getvalue()
+
+
+def window_bytes(spec: Spec, *, cut: Cut, maps: Sequence[str], layout: Layout | None) -> int:
+    """At least what a window takes in a batch, of images or of maps laid out so, padded to multiples of 64 bytes."""
+    if layout:
+        images = 2 * layout.maps_size
+    else:
+        images = sum(math.prod(shape) for shape in spec.cameras.values())
+        images += sum(4 * math.prod(spec.maps[name]) for name in maps)
+    signals = sum(4 * math.prod(shape) + 64 for shape in per_frame(spec).values())
+    return cut.past * (images + signals) + cut.future * (4 * len(spec.action) + 1) + 1024

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -21,10 +20,9 @@ from mmil.data.cache import open_features
 from mmil.data.chosen import first, held_out
 from mmil.data.dataset import Dataset
 from mmil.data.features import FeatureWindows, Order
-from mmil.data.layout import Layout
+from mmil.data.layout import Layout, window_bytes
 from mmil.data.loader import WindowLoader
 from mmil.data.ring import Ring
-from mmil.data.sample import per_frame
 from mmil.data.sentences import Rephrase, drawn, number, read_sentences
 from mmil.data.shards import Row
 from mmil.data.stats import Stats, compute
@@ -36,17 +34,19 @@ from mmil.data.windows import Cut
 class WindowData(LightningDataModule):
     """Windows of a data set, shuffled anew each epoch. The same seed, epoch and number of workers: the same batches.
 
-    path: the data set; cache: its features (write_features), to be read in place of images.
-    past, future: K and H. stride: a window at every n-th t. target: learn the expert's labels or what was executed.
-    workers: processes that read, 0 reads in this one; None: 2 for images, 0 for cached features, which take longer to
-    hand over than to read. shuffle_buffer: encoded windows that each worker mixes; cached ones are mixed as a whole.
-    validation: the share of episodes held out, chosen by their keys. qualities: of the demonstrations to read, as
-    [expert, sloppy]; None: all. episodes: the first so many of those to train on by their keys, so that fewer are a
-    part of more, and no sentences of other goals than theirs; None: all.
+    Processes that train together share the windows and every batch. From cached features, their batches are together
+    that of one process alone; from images, each reads its own shards, and another number of them is another order.
+    path: the data set; cache: its features (write_features), to be read in place of images. batch_size: windows of a
+    step, of all processes together. past, future: K and H. stride: a window at every n-th t. target: learn the expert's
+    labels or what was executed. workers: that read in each process, 0 reads in itself; None: 2 for images, 0 for cached
+    features, which take longer to hand over than to read. shuffle_buffer: encoded windows that each worker mixes;
+    cached ones are mixed as a whole. validation: the share of episodes held out, chosen by their keys. qualities: of
+    the demonstrations to read, as [expert, sloppy]; None: all. episodes: the first so many of those to train on by
+    their keys, so that fewer are a part of more, and no sentences of other goals than theirs; None: all.
     resample_sentences: at each reading of a training window, another sentence of its goal, or its own again where that
     refers to its scene. phrasings: of each goal, so many sentences that the seed draws, and those that were recorded;
-    None: all. A frozen text model reads every sentence once, and keeps some 58,000.
-    others: the share of training windows told another goal of their scene instead, in which nothing is imitated.
+    None: all. A frozen text model reads every sentence once, and keeps some 58,000. others: the share of training
+    windows told another goal of their scene instead, in which nothing is imitated.
     balance, balance_episodes: 0 reads every training window once an epoch, 1 every skill (every episode of a skill)
     equally often, see Balance. weights: quality → how much its demonstrations count in imitation; unnamed ones 1.
     maps: [depth] gives depth too; it is not augmented.
@@ -101,8 +101,20 @@ class WindowData(LightningDataModule):
         self.resample_sentences, self.others, self.phrasings = resample_sentences, others, phrasings
         self.streams, self.seed = tuple(maps), seed
         self.views = Views(count=views, transforms=tuple(augment), seed=seed)
+        self.make: Callable[[], object] | None = None  # what writes the cache, where it may be missing
         self._loaders: WeakSet[WindowLoader] = WeakSet()
-        self._epoch = 0  # the next one
+        self._epoch, self.prepare_data_per_node = 0, False  # the next epoch; one process prepares for all nodes
+
+    def read_from(self, cache: Path, *, make: Callable[[], object]) -> None:
+        """Read cached features from there, written by `make` where they may be missing."""
+        self.cache, self.make = cache, make
+        if not self._told_workers:
+            self.workers = 0
+
+    def prepare_data(self) -> None:
+        """Write the cache, in the first process; the others wait."""
+        if self.make is not None:
+            self.make()
 
     def setup(self, stage: str | None = None) -> None:
         """Open the data set; cheap, and again does nothing."""
@@ -164,6 +176,12 @@ class WindowData(LightningDataModule):
             raise UserError(f"{self.path} has no {self.streams[0]}; its maps: {', '.join(self.spec.maps) or 'none'}")
         return names
 
+    def share(self, ranks: int) -> int:
+        """Windows of a step that each of so many processes reads."""
+        if self.batch_size % ranks:
+            raise UserError(f"batch_size is {self.batch_size} windows, which {ranks} processes cannot share alike")
+        return self.batch_size // ranks
+
     def train_dataloader(self) -> WindowLoader:
         return self._loader(training=True)
 
@@ -208,13 +226,16 @@ class WindowData(LightningDataModule):
         rephrase = None
         if training and self.resample_sentences:
             rephrase = Rephrase(sentences=self.sentences, others=self.others, seed=self.seed)
-        clock, ring = Clock(), Ring(workers=workers, size=self.batch_size * self._window_bytes())
+        share = self.share(self._ranks())
+        layout = Layout.of(self.features.manifest) if self.features else None
+        size = share * window_bytes(self.spec, cut=self.cut, maps=self.maps, layout=layout)
+        clock, ring = Clock(), Ring(workers=workers, size=size)
         read = self._feature_loader if self.features else self._image_loader
         loader = read(rows, training=training, rephrase=rephrase, workers=workers, clock=clock, ring=ring)
-        windows, whole = sum(len(self.cut.times(row.steps)) for row in rows), self.batch_size * self._ranks()
-        length = max(1, windows // whole) if training else -(-windows // whole)
+        windows = sum(len(self.cut.times(row.steps)) for row in rows)
+        length = max(1, windows // self.batch_size) if training else -(-windows // self.batch_size)
         begin = self._begin_epoch if training else lambda: 0
-        found = WindowLoader(loader, clock=clock, ring=ring, length=length, batch_size=self.batch_size, begin=begin)
+        found = WindowLoader(loader, clock=clock, ring=ring, length=length, batch_size=share, begin=begin)
         self._loaders.add(found)
         return found
 
@@ -226,7 +247,7 @@ class WindowData(LightningDataModule):
             rows=rows,
             spec=self.spec,
             cut=self.cut,
-            batch_size=self.batch_size,
+            batch_size=self.share(self._ranks()),
             maps=self.maps,
             shuffle_buffer=self.shuffle_buffer if training else 0,
             resampled=self.resampled and training,
@@ -247,7 +268,7 @@ class WindowData(LightningDataModule):
         windows = FeatureWindows(self.features, rows, cut=self.cut, clock=clock, rephrase=rephrase, **drawn)
         order = Order(
             windows=len(windows),
-            batch_size=self.batch_size,
+            batch_size=self.share(self._ranks()),
             clock=clock,
             shuffled=training,
             balance=self._balanced(rows) if training else None,
@@ -270,16 +291,6 @@ class WindowData(LightningDataModule):
         if training and self._told_workers and shards // ranks < self.workers:
             warnings.warn(f"{self.path} has shards for {shards // ranks} of {self.workers} workers", stacklevel=4)
         return min(self.workers, max(1, shards // ranks))
-
-    def _window_bytes(self) -> int:
-        """At least what a window takes in a batch, where its arrays are padded to multiples of 64 bytes."""
-        if self.features:
-            images = 2 * Layout.of(self.features.manifest).maps_size
-        else:
-            images = sum(math.prod(shape) for shape in self.spec.cameras.values())
-            images += sum(4 * math.prod(self.spec.maps[name]) for name in self.maps)
-        signals = sum(4 * math.prod(shape) + 64 for shape in per_frame(self.spec).values())
-        return self.cut.past * (images + signals) + self.cut.future * (4 * len(self.spec.action) + 1) + 1024
 
     def _begin_epoch(self) -> int:
         """The trainer's epoch, or the one after the last where nobody else counts."""

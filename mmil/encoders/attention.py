@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from mmil.contracts import UserError
+from mmil.ranks import Dropout
 
 
 class Attention(nn.Module):
@@ -43,7 +44,7 @@ class Block(nn.Module):
         self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
         self.among = Attention(width, heads=heads)
         self.alone = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: torch.Tensor, *, real: torch.Tensor | None = None) -> torch.Tensor:
         """(B, L, width) of the same. real: bool (B, L), false for padding."""

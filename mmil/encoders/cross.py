@@ -11,6 +11,7 @@ from mmil.encoders.attention import Attention, Block
 from mmil.encoders.fusion import Context, Fusion, Sizes, mixing
 from mmil.encoders.language import Sentence
 from mmil.encoders.pointing import Pointer
+from mmil.ranks import Dropout
 
 
 class CrossFusion(Fusion):
@@ -94,7 +95,7 @@ class Asking(nn.Module):
     def __init__(self, width: int, *, heads: int, dropout: float) -> None:
         super().__init__()
         self.norm, self.cells = nn.LayerNorm(width), Attention(width, heads=heads)
-        self.dropout, self.block = nn.Dropout(dropout), Block(width, heads=heads, dropout=dropout)
+        self.dropout, self.block = Dropout(dropout), Block(width, heads=heads, dropout=dropout)
 
     def forward(self, x: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, *, real: torch.Tensor) -> torch.Tensor:
         """(B, L, width) of the same, cells (B, N, width), and who is real (B, L)."""

@@ -12,6 +12,7 @@ from torch import nn
 from mmil.contracts import require_known
 from mmil.encoders.geometry import ground_places, pluecker_rays
 from mmil.encoders.language import Sentence
+from mmil.ranks import Dropout
 
 REACH = 0.2  # [m], the unit in which places on the ground are told to the network
 
@@ -88,7 +89,7 @@ def mixing(size: int, width: int, *, dropout: float) -> nn.Sequential:
         nn.Linear(size, width),
         nn.LayerNorm(width),
         nn.GELU(),
-        nn.Dropout(dropout),
+        Dropout(dropout),
         nn.Linear(width, width),
         nn.GELU(),
     )

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from mmil.contracts import UserError, require_known
+from mmil.ranks import of_mine
 
 CAMERAS = "cameras"
 
@@ -36,8 +37,9 @@ class Hiding(nn.Module):
         if not (self.training and share and len(visual) > 1):
             return dict(visual)
         first = next(iter(visual.values()))
-        hidden = torch.rand(len(first), len(visual), device=first.device) < share
-        left = torch.randint(len(visual), (len(first), 1), device=first.device)  # where none would be
+        count, device = len(visual), first.device
+        hidden = of_mine(lambda rows: torch.rand(rows, count, device=device), len(first)) < share
+        left = of_mine(lambda rows: torch.randint(count, (rows, 1), device=device), len(first))  # where none would be
         hidden &= ~(hidden.all(dim=1, keepdim=True) & (torch.arange(len(visual), device=first.device) == left))
         return {name: self._put(name, tokens, hidden[:, at]) for at, (name, tokens) in enumerate(visual.items())}
 
@@ -46,7 +48,8 @@ class Hiding(nn.Module):
         share = self.shares.get(name, 0.0)
         if not (self.training and share):
             return tokens
-        return self._put(name, tokens, torch.rand(len(tokens), device=tokens.device) < share)
+        drawn = of_mine(lambda rows: torch.rand(rows, device=tokens.device), len(tokens))
+        return self._put(name, tokens, drawn < share)
 
     def _put(self, name: str, tokens: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
         return torch.where(hidden.view(-1, *[1] * (tokens.dim() - 1)), self.tokens[name].to(tokens.dtype), tokens)

@@ -20,6 +20,7 @@ from mmil.encoders.sources import fingerprint
 from mmil.encoders.text_model import cut, hidden_states, load_text_model
 from mmil.encoders.tuning import train_tuned, tune
 from mmil.progress import progress
+from mmil.ranks import Dropout
 
 AT_ONCE = 8  # sentences of one length a frozen model reads together, always as many: what it computes varies with it
 AHEAD = 1000  # sentences that are sorted by length together
@@ -66,7 +67,7 @@ class TextTokens(nn.Module):
         self.pooled, self.width, self.tokens = pooled, width, 1 if pooled else queries
         self._tune(tuned_layers if frozen else None)
         size = self.model.config.hidden_size * len(self.layers)
-        self.norm, self.dropout = nn.LayerNorm(size), nn.Dropout(dropout)
+        self.norm, self.dropout = nn.LayerNorm(size), Dropout(dropout)
         if not pooled:
             self.keys = nn.Linear(size, width)
         self.values = nn.Linear(size, width)

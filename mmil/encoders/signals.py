@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mmil.contracts import Spec, require_known
+from mmil.ranks import of_mine
 
 
 class SignalTokens(nn.Module):
@@ -44,5 +45,5 @@ def hide(values: torch.Tensor, share: float) -> torch.Tensor:
     """Zero (the mean, in network units) for that share of the samples (B, …)."""
     if not share:
         return values
-    shown = torch.rand(len(values), device=values.device) >= share
+    shown = of_mine(lambda count: torch.rand(count, device=values.device), len(values)) >= share
     return values * shown.view(-1, *[1] * (values.dim() - 1))

@@ -16,6 +16,7 @@ from mmil.encoders.backbone import PACKAGED, Maps, load_backbone, staged
 from mmil.encoders.folding import fold_batchnorms
 from mmil.encoders.sources import fingerprint
 from mmil.encoders.tuning import train_tuned, tune
+from mmil.ranks import of_mine
 
 AT_ONCE = 8  # images a frozen backbone sees together: what it computes stays in the processor's cache, twice the speed
 
@@ -188,7 +189,8 @@ def shifted(maps: torch.Tensor, most: int, *, repeat: int = 1) -> torch.Tensor:
     """Maps (N, C, h, w), each moved by up to `most` cells with its edge repeated; `repeat` in a row move alike."""
     count, _, height, width = maps.shape
     device = maps.device
-    by = torch.randint(-most, most + 1, (2, count // repeat, 1), device=device).repeat_interleave(repeat, dim=1)
+    drawn = of_mine(lambda rows: torch.randint(-most, most + 1, (rows, 2, 1), device=device), count // repeat)
+    by = drawn.transpose(0, 1).repeat_interleave(repeat, dim=1)
     rows = (torch.arange(height, device=device) + by[0]).clamp(0, height - 1)  # (N, h)
     columns = (torch.arange(width, device=device) + by[1]).clamp(0, width - 1)  # (N, w)
     sample = torch.arange(count, device=device)[:, None, None]

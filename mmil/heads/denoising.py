@@ -9,6 +9,7 @@ import torch
 from mmil.contracts import UserError
 from mmil.heads.denoiser import Denoiser, draw_noise
 from mmil.heads.head import Head, counted, mean_of_valid
+from mmil.ranks import of_mine
 
 
 class Denoising(Head):
@@ -58,14 +59,21 @@ class Denoising(Head):
 
     def loss(self, context: torch.Tensor, actions: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """Mean square of the denoiser's error over actions (B, H, A), weighted by valid (B, H)."""
+        windows = len(context)
         context, actions, valid = (part.repeat_interleave(self.draws, dim=0) for part in (context, actions, valid))
         actions = counted(actions, valid)
-        noise, times = torch.randn_like(actions), self.drawn(torch.rand_like(actions[:, :1, :1]))
+        noise = of_mine(lambda count: self._drawn_for(count, actions).normal_(), windows).flatten(0, 1)
+        uniform = of_mine(lambda count: self._drawn_for(count, actions[:, :1, :1]).uniform_(), windows).flatten(0, 1)
+        times = self.drawn(uniform)
         # the denoiser sees whole chunks: what does not count is noise to it at any time
         noisy = torch.where(valid[..., None] > 0, self.mixed(actions, noise, times), noise)
         said = self.denoiser(noisy, self.denoiser.conditions(times[:, 0], context))
         errors = said - self.target(actions, noise)
         return mean_of_valid(errors.square().mean(dim=2), valid)
+
+    def _drawn_for(self, windows: int, like: torch.Tensor) -> torch.Tensor:
+        """Room for the draws of so many windows, (windows, draws, …)."""
+        return like.new_empty(windows, self.draws, *like.shape[1:])
 
     def sample(self, context: torch.Tensor) -> torch.Tensor:
         """(B, H, A) in [−1, 1]: one draw, by torch's default generator."""

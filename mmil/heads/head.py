@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import nn
 
+from mmil.ranks import shared
+
 LEAST = 1e-6  # a weight to divide by where nothing weighs anything
 
 
@@ -26,8 +28,8 @@ class Head(nn.Module, ABC):
 
 
 def mean_of_valid(costs: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Mean of costs (B, H) weighted by valid (B, H); 0 where all of it is 0."""
-    return (costs * valid).sum() / valid.sum().clamp(min=LEAST)
+    """Mean of costs (B, H) weighted by valid (B, H), in training over all processes; 0 where all of it is 0."""
+    return (costs * valid).sum() / shared(valid.sum()).clamp(min=LEAST)
 
 
 def counted(actions: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from mmil.heads.head import LEAST, Head, counted
+from mmil.ranks import shared
 
 
 class Mixture(Head):
@@ -36,7 +37,7 @@ class Mixture(Head):
         errors = (chunks - counted(actions, valid)[:, None]).abs().mean(dim=3)  # (B, M, H)
         costs = (errors * valid[:, None]).sum(dim=2) / counts[:, None].clamp(min=LEAST)
         lost = -self.scale * torch.logsumexp(likely - costs / self.scale, dim=1)
-        return (lost * counts).sum() / counts.sum().clamp(min=LEAST)
+        return (lost * counts).sum() / shared(counts.sum()).clamp(min=LEAST)
 
     def sample(self, context: torch.Tensor) -> torch.Tensor:
         """(B, H, A) in [−1, 1]: the likeliest chunk."""

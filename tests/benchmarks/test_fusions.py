@@ -48,7 +48,7 @@ def step_of(policy: Policy, batch: Batch) -> float:
 
 
 def bf16() -> bool:
-    from mmil.algos.training import fitting
+    from mmil.algos.machine import fitting
 
     return fitting("auto") == "bf16-mixed"
 
