@@ -43,7 +43,13 @@ class Fusion(nn.Module, ABC):
 
     Cells of calibrated cameras may be told where they lie. ground: the height [m] of the plane that things stand on,
     which may be learnt a little: where it is met, from the hand. rays: the line each looks along.
+
+    What may join a policy that has learnt begins without effect: `columns` says of a weight what its columns read, and
+    of the tokens of each of `sources` the loudness is in `hearing`, where they meet those of others in an attention.
     """
+
+    columns: Mapping[str, list[tuple[str, int]]] = {}  # weight → what its columns read, and how many do
+    sources: Mapping[str, int] = {}  # camera_<name> or other_<number> → tokens, in this order
 
     def __init__(self, sizes: Sizes, *, width: int, ground: float | None = None, rays: bool = False) -> None:
         super().__init__()
