@@ -23,7 +23,7 @@ from mmil.algos.algorithm import Algorithm
 from mmil.algos.finite import Finite
 from mmil.algos.metrics import MetricsFile
 from mmil.algos.start import Start, Statistics
-from mmil.contracts import Spec, UserError, metres
+from mmil.contracts import Spec, UserError, metres, require_number
 from mmil.data.cache import write_features
 from mmil.data.dataset import Dataset
 from mmil.data.module import WindowData
@@ -66,6 +66,9 @@ def train(
     weights expect (old) or as the data say (new). tell: hears what was taken over. reading: what else WindowData is
     told of how to read it.
     """
+    require_number(least=1, epochs=epochs, validate_every=validate_every)
+    require_number(least=0, gradient_clip=gradient_clip)
+    require_number(least=0, below=2**32, seed=seed)
     if RunFolder.finished_with(out, config or {}):
         return out
     seed_everything(seed, workers=True, verbose=False)
@@ -99,7 +102,10 @@ def _module(
     """The algorithm for this data, which knows the sentences there are and what to write into checkpoints."""
     known.setup()
     stats = before.stats(known.stats) if before else known.stats
-    module = algo(known.dataset.spec, stats, sentences=known.sentences, bound=known.bound)
+    try:
+        module = algo(known.dataset.spec, stats, sentences=known.sentences, bound=known.bound)
+    except (TypeError, ValueError, RuntimeError) as error:  # of what is not a part, or of options no layer can have
+        raise UserError(f"of this config no policy can be made: {type(error).__name__}: {error}"[:400]) from error
     module.resolved, module.seed = dict(config), seed
     return module
 
@@ -113,6 +119,14 @@ def _windows(known: WindowData, module: Algorithm, *, cache: Path | None, **read
 def _require_agreement(known: WindowData, module: Algorithm, *, cache: bool) -> None:
     """Refuse options that are each possible and together are not, before anything is begun."""
     views = known.views
+    longest = max(row.steps for row in known.training_rows)
+    for name, value in (("past", module.policy.past), ("future", module.policy.future)):
+        if value > longest:
+            raise UserError(f"{name} is {value}, but the longest episode has {longest} steps: more is never learnt")
+    if cache and not module.policy.vision.frozen:
+        raise UserError(
+            "cache: true needs frozen vision; set frozen: true and tuned_stages: 0, or cache: false to tune it"
+        )
     if module.policy.depth and not known.maps:
         raise UserError("the policy has a depth encoder, but no depth is read: set maps: [depth]")
     if views.count > 1 and not cache:
@@ -189,10 +203,6 @@ def fitting(precision: str) -> Any:
 def _cache(known: WindowData, module: Algorithm, precision: str) -> Path:
     """The features of the frozen vision encoder, beside the data set, under the encoder's hash and its precision."""
     vision = module.policy.vision
-    if not vision.frozen:
-        raise UserError(
-            "cache: true needs frozen vision; set frozen: true and tuned_stages: 0, or cache: false to tune it"
-        )
     half, every = precision.startswith("bf16"), 1 if module.policy.past > 1 else known.cut.stride
     fingerprint = {**vision.fingerprint(), "precision": "bf16" if half else "fp32"}
     parts = [fingerprint["sha256"][:12], *map(str, vision.stages), fingerprint["precision"], f"every{every}"]

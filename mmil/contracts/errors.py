@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 
@@ -26,3 +27,15 @@ def require_known(
     if unknown or (some and not asked):
         told = " ".join(part for part in (what, ", ".join(unknown) or "(none given)", where) if part)
         raise UserError(f"no {told}; there are {', '.join(known) or 'none'}")
+
+
+def require_number(
+    *, least: float | None = None, above: float | None = None, below: float | None = None, **values: float
+) -> None:
+    """Refuse any of the named values that is not finite or not within these bounds, which all of them have."""
+    told = {"at least": least, "above": above, "below": below}
+    bounds = " and ".join(f"{how} {bound:g}" for how, bound in told.items() if bound is not None)
+    for name, value in values.items():
+        low = (least is None or value >= least) and (above is None or value > above)
+        if not (low and (below is None or value < below) and math.isfinite(value)):
+            raise UserError(f"{name} is {value}; it must be {bounds or 'finite'}")

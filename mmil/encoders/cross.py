@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from mmil.contracts import require_number
 from mmil.encoders.attention import Attention, Block
 from mmil.encoders.fusion import Context, Fusion, Sizes, mixing
 from mmil.encoders.hearing import Hearing
@@ -36,6 +37,7 @@ class CrossFusion(Fusion):
         rays: bool = False,
     ) -> None:
         super().__init__(sizes, width=width, ground=ground, rays=rays)
+        require_number(least=1, layers=layers, heads=heads, points=points)
         token = sizes.token
         self.slots = nn.Parameter(torch.randn(points, token) / token**0.5)
         self.camera = nn.ParameterDict({name: nn.Parameter(0.02 * torch.randn(token)) for name in sizes.grids})

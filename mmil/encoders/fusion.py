@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mmil.contracts import require_known
+from mmil.contracts import require_known, require_number
 from mmil.encoders.geometry import ground_places, pluecker_rays
 from mmil.encoders.language import Sentence
 
@@ -53,6 +53,7 @@ class Fusion(nn.Module, ABC):
 
     def __init__(self, sizes: Sizes, *, width: int, ground: float | None = None, rays: bool = False) -> None:
         super().__init__()
+        require_number(least=1, width=width)
         self.width, self.grids, self.aspects = width, dict(sizes.grids), dict(sizes.aspects)
         self.rays, self.located = rays, 2 * (ground is not None) + 6 * rays  # numbers a cell is told about its place
         if self.located:
@@ -90,6 +91,7 @@ class Fusion(nn.Module, ABC):
 
 def mixing(size: int, width: int, *, dropout: float) -> nn.Sequential:
     """All that was found, side by side, to the context's vector."""
+    require_number(least=0, below=1, dropout=dropout)
     return nn.Sequential(
         nn.Linear(size, width),
         nn.LayerNorm(width),

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mmil.contracts import require_number
 from mmil.encoders.attention import Block
 from mmil.encoders.fusion import Context, Fusion, Sizes, mixing
 from mmil.encoders.hearing import Hearing
@@ -39,6 +40,7 @@ class TransformerFusion(Fusion):
         rays: bool = False,
     ) -> None:
         super().__init__(sizes, width=width, ground=ground, rays=rays)
+        require_number(least=1, layers=layers, heads=heads, inside=inside, cells=cells, points=points)
         self.slots = nn.Parameter(torch.randn(1 + points, inside) / inside**0.5)  # the readout first
         # of each kind, whose bias says which it is
         self.words = nn.Linear(sizes.token, inside)
