@@ -32,10 +32,11 @@ def require_known(
 def require_number(
     *, least: float | None = None, above: float | None = None, below: float | None = None, **values: float
 ) -> None:
-    """Refuse any of the named values that is not finite or not within these bounds, which all of them have."""
+    """Refuse any of these named values that is not finite or out of the bounds, of which there is at least one."""
     told = {"at least": least, "above": above, "below": below}
-    bounds = " and ".join(f"{how} {bound:g}" for how, bound in told.items() if bound is not None)
+    bounds = " and ".join(f"{how} {bound}" for how, bound in told.items() if bound is not None)
     for name, value in values.items():
         low = (least is None or value >= least) and (above is None or value > above)
         if not (low and (below is None or value < below) and math.isfinite(value)):
-            raise UserError(f"{name} is {value}; it must be {bounds or 'finite'}")
+            finite = "" if math.isfinite(value) else "finite and "
+            raise UserError(f"{name} is {value}; it must be {finite}{bounds}")

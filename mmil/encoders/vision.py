@@ -48,7 +48,9 @@ class TimmVision(nn.Module):
         shift: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
-        require_number(least=1, width=width, stages=len(stages))
+        require_number(least=1, width=width)
+        if not stages:
+            raise UserError("stages is empty; give at least one, as [2, 3]")
         self.name, self.stages, self.width = name, sorted(stages), width
         self.frozen, self.shared = frozen and not tuned_stages, shared
         if self.frozen and not shared:

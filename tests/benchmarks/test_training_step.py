@@ -153,5 +153,5 @@ def say(seconds: dict[str, list[tuple[float, float]]]) -> None:
         whole = sum(bare for bare, _ in seconds[name]) / sum(mine for mine, _ in ours)
         sys.stdout.write(
             f"against a bare loop, batches {name}: {half:.3f} of its samples/s (bar: 0.95; half of the turns "
-            f"{quarter:.3f} to {last:.3f}; all together {whole:.3f}; by the thread's own time {work[len(work) // 2]:.3f})\n"
+            f"{quarter:.3f} to {last:.3f}; all together {whole:.3f}; by its own time {work[len(work) // 2]:.3f})\n"
         )
