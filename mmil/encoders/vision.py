@@ -49,6 +49,8 @@ class TimmVision(nn.Module):
     ) -> None:
         super().__init__()
         require_number(least=1, width=width)
+        if not spec.cameras:
+            raise UserError("the data have no camera; a policy needs one at least")
         if not stages:
             raise UserError("stages is empty; give at least one, as [2, 3]")
         self.name, self.stages, self.width = name, sorted(stages), width
