@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from mmil.contracts import Spec, UserError
-from mmil.data.shards import write_atomic
 from mmil.data.schema import SPEC as SPEC_SCHEMA
 from mmil.data.schema import misfit
+from mmil.data.shards import write_atomic
 from mmil.data.stats import Stats
 from mmil.strict import read_options
 
@@ -97,6 +97,16 @@ class RunFolder:
     @property
     def data(self) -> dict[str, Any]:
         return self._json(DATA)
+
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """The config that its data were made with, whose scene it can be judged in."""
+        config = self.data.get("config")
+        if not isinstance(config, dict) or not isinstance(config.get("scene"), dict):
+            raise UserError(
+                f"{self.path / DATA} names no scene to judge the run in: its data were not made by generate"
+            )
+        return config
 
     @property
     def finished(self) -> bool:

@@ -1,4 +1,4 @@
-"""Whatever is wrong with what `mmil train` and its neighbours are given: one line, an exit code, nothing half-written."""
+"""Whatever is wrong with what `mmil train` and others are given: one line, an exit code, nothing half-written."""
 
 from __future__ import annotations
 
