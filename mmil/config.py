@@ -101,7 +101,10 @@ def _require_classes(node: Any) -> None:
 
 def _named(path: str) -> Any:
     module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name) if module else None
+    try:
+        return getattr(importlib.import_module(module), name) if module else None
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"{path} cannot be imported: {error}") from None
 
 
 def _configs(arguments: Sequence[str]) -> list[Path]:
