@@ -171,7 +171,7 @@ class WindowData(LightningDataModule):
         return self._loader(training=False) if self.held_out_rows else []
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Lightning's own looks at every sentence by itself, even where nothing is to be moved: a fiftieth of a step."""
+        """Lightning's own looks at every sentence by itself, even where nothing is to be moved: 2 % of a step."""
         return batch if device.type == "cpu" else super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
