@@ -170,10 +170,6 @@ class WindowData(LightningDataModule):
     def val_dataloader(self) -> WindowLoader | list[Any]:
         return self._loader(training=False) if self.held_out_rows else []
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Lightning's own looks at every sentence by itself, even where nothing is to be moved: 2 % of a step."""
-        return batch if device.type == "cpu" else super().transfer_batch_to_device(batch, device, dataloader_idx)
-
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augment the images of a training batch, where the training runs."""
         if self.views.transforms and not self.cache and self.trainer is not None and self.trainer.training:
