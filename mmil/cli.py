@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -9,6 +10,9 @@ from typing import NamedTuple
 
 from mmil import __version__
 from mmil.contracts import UserError, require_known
+
+# of the machine and not of the program
+MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
 
 
 class Verb(NamedTuple):
@@ -60,6 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _load(VERBS[verb].command)(rest)
     except UserError as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        return 2
+    except OSError as error:
+        if error.errno not in MENDABLE:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        sys.stderr.write(f"error: {error.strerror}{where}; what was written before is whole, mend it and go on\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("stopped; the same command goes on from here\n")

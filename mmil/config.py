@@ -9,12 +9,14 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from mmil.contracts import Scene, UserError
+from mmil.strict import read_options
 
 PROJECT = Path(__file__).parents[1]  # a clone holds configs/ here; so does a wheel's site-packages
 
@@ -45,8 +47,11 @@ def parse(
     """Options of `function` from --config files, in order, and the command line; UserError where one is off."""
     parser = _parser(function, verb=verb, positional=positional, skip=skip)
     parser.add_argument("--config", action="config", help="YAML with any of the options; later ones win")
+    told = [_existing(part) for part in arguments]
+    for path in _configs(told):
+        read_options(path)
     try:
-        found = parser.parse_args([_existing(part) for part in arguments])
+        found = parser.parse_args(told)
     except (ArgumentError, TypeError, ValueError) as error:
         raise UserError(one_line(str(error))) from None
     found.pop("config", None)
@@ -73,6 +78,7 @@ def _parser(function: Callable[..., Any], *, verb: str, positional: Sequence[str
 
 
 def _instantiate(parser: _Parser, found: Namespace) -> Namespace:
+    _require_classes(_plain(parser, found))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return parser.instantiate(found)
@@ -82,6 +88,30 @@ def _plain(parser: _Parser, found: Namespace) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return json.loads(parser.dump(found, format="json", skip_none=False))
+
+
+def _require_classes(node: Any) -> None:
+    """Of what a config names, refuse functions: the parser would call any of them, be it one that runs a command."""
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _require_classes(part)
+    name = node.get("class_path") if isinstance(node, dict) else None
+    if isinstance(name, str) and not isinstance(_named(name), type):
+        raise UserError(f"{name} is no class, so it is no part of a config")
+
+
+def _named(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name) if module else None
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"{path} cannot be imported: {error}") from None
+
+
+def _configs(arguments: Sequence[str]) -> list[Path]:
+    """Files that --config names, whichever way."""
+    after = [value for name, value in pairwise(arguments) if name == "--config"]
+    joined = [part.removeprefix("--config=") for part in arguments if part.startswith("--config=")]
+    return [path for path in map(Path, (*after, *joined)) if path.exists()]
 
 
 def _existing(argument: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import nn
 
-from mmil.contracts import Batch, Spec, UserError
+from mmil.contracts import Batch, Spec, UserError, require_number
 from mmil.data.stats import Stats
 from mmil.encoders import (
     Context,
@@ -50,6 +50,7 @@ class Policy(nn.Module):
         hide: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
+        require_number(least=1, past=past, future=future)
         self.spec, self.past, self.future = spec, past, future
         self.normalizer = Normalizer(stats)
         self.vision, self.language = vision(spec), language(spec)

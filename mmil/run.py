@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from mmil.contracts import Spec, UserError
+from mmil.data.schema import SPEC as SPEC_SCHEMA
+from mmil.data.schema import misfit
 from mmil.data.shards import write_atomic
 from mmil.data.stats import Stats
+from mmil.strict import read_options
 
 if TYPE_CHECKING:
     from mmil.policy import Policy
@@ -47,8 +50,11 @@ class RunFolder:
                 raise UserError(f"{path} holds something else and no {CONFIG}; name a new or empty folder")
             _require_same(config, folder.config, path)
             return folder
-        folder.path.mkdir(parents=True, exist_ok=True)
-        write_atomic(folder.path / CONFIG, yaml.safe_dump(dict(config), sort_keys=False).encode())
+        try:
+            folder.path.mkdir(parents=True, exist_ok=True)
+            write_atomic(folder.path / CONFIG, yaml.safe_dump(dict(config), sort_keys=False).encode())
+        except OSError as error:
+            raise UserError(f"a run cannot be written to {path}: {error.strerror}") from None
         return folder
 
     @classmethod
@@ -72,19 +78,36 @@ class RunFolder:
 
     @property
     def config(self) -> dict[str, Any]:
-        return yaml.safe_load((self.path / CONFIG).read_text())
+        return read_options(self.path / CONFIG)
 
     @property
     def spec(self) -> Spec:
-        return Spec.from_json(self._json(SPEC))
+        told = self._json(SPEC)
+        if reason := misfit(told, SPEC_SCHEMA, "spec"):
+            raise UserError(f"{self.path / SPEC} holds no Spec: {reason}")
+        return Spec.from_json(told)
 
     @property
     def stats(self) -> Stats:
-        return Stats.from_json(self._json(STATS))
+        try:
+            return Stats.from_json(self._json(STATS))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            told = f"{type(error).__name__}: {error}"[:200]
+            raise UserError(f"{self.path / STATS} holds no statistics that can be read ({told})") from None
 
     @property
     def data(self) -> dict[str, Any]:
         return self._json(DATA)
+
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """The config that its data were made with, whose scene it can be judged in."""
+        config = self.data.get("config")
+        if not isinstance(config, dict) or not isinstance(config.get("scene"), dict):
+            raise UserError(
+                f"{self.path / DATA} names no scene to judge the run in: its data were not made by generate"
+            )
+        return config
 
     @property
     def finished(self) -> bool:
@@ -92,7 +115,10 @@ class RunFolder:
 
     @property
     def last_checkpoint(self) -> Path | None:
+        """Where training may go on from, if anywhere; a damaged one is refused, and nothing in it is run."""
         path = self.path / "checkpoints" / "last.ckpt"
+        if path.is_file():
+            _require_readable(path)
         return path if path.is_file() else None
 
     def lines(self) -> list[str]:
@@ -138,9 +164,23 @@ class RunFolder:
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
-            return json.loads((self.path / name).read_text())
+            found = json.loads((self.path / name).read_text())
         except (OSError, ValueError) as error:
             raise UserError(f"{self.path / name} cannot be read: {error}") from None
+        if not isinstance(found, dict):
+            raise UserError(f"{self.path / name} cannot be read: it holds {type(found).__name__}, not names and values")
+        return found
+
+
+def _require_readable(path: Path) -> None:
+    import torch
+
+    try:
+        torch.load(path, map_location="meta", weights_only=True)
+    except Exception as error:  # whatever a reader makes of altered bytes
+        raise UserError(
+            f"{path} is damaged ({type(error).__name__}); put a copy back, or delete it and training begins anew"
+        ) from None
 
 
 def _part(config: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -199,11 +239,15 @@ def load_policy(path: Path, *, device: str = "cpu") -> Policy:
 
     def holder(*, policy: Callable[[Spec, Stats], Policy]) -> None: ...
 
-    node = _carried(folder)["algo"]["init_args"]["policy"]
-    policy = rebuild(holder, {"policy": node})["policy"](folder.spec, folder.stats)
     try:
+        node = _carried(folder)["algo"]["init_args"]["policy"]
+    except (KeyError, TypeError):
+        raise UserError(f"{folder.path / CONFIG} names no policy: it needs algo.init_args.policy") from None
+    make = rebuild(holder, {"policy": node})["policy"]
+    try:
+        policy = make(folder.spec, folder.stats)
         policy.load_state_dict(load_file(folder.path / MODEL))
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{folder.path / MODEL} does not fit the run's config: {str(error)[:300]}") from None
     try:
         return policy.eval().to(device)

@@ -52,6 +52,7 @@ def config(**policy: Any) -> dict[str, Any]:
         "wrench": {"class_path": "mmil.encoders.WrenchTokens", "init_args": WIDTH},
         "fusion": {"class_path": "mmil.encoders.FilmFusion", "init_args": {"points": 2, "width": 24}},
         "head": {"class_path": "mmil.heads.Regression", "init_args": {"width": 16}},
+        "future": 4,  # its episodes are short
         **policy,
     }
     node = {"class_path": "mmil.policy.Policy", "init_args": parts}

@@ -18,7 +18,7 @@ from mmil.algos.matching import Matching
 from mmil.algos.reading import Reading
 from mmil.algos.schedule import Schedule, rate
 from mmil.algos.sharding import shared_like, whole
-from mmil.contracts import Batch, Goal, Spec
+from mmil.contracts import Batch, Goal, Spec, require_number
 from mmil.data.sentences import number
 from mmil.data.stats import Stats
 from mmil.encoders.fusion import Context
@@ -54,6 +54,10 @@ class BC(Algorithm):
         bound: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        require_number(above=0, learning_rate=learning_rate)
+        require_number(least=0, weight_decay=weight_decay, warmup=warmup, pretrained_scale=pretrained_scale)
+        require_number(least=0, reading=reading, looking=looking, matching=matching)
+        require_number(least=0, below=1, average=average)
         self.policy, self.stats = policy(spec, stats), stats
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.rate = partial(rate, schedule=schedule, warmup=warmup)

@@ -1,8 +1,10 @@
 """Begin with what another run has learnt: its weights, wherever name and shape are the same, and its statistics.
 
 A layer that reads several things side by side (signals, cameras) keeps the columns of those it knew; columns of what is
-new are zero, so that the policy begins by acting as it did. Pretrained parts are taken whole or not at all: half of a
-network that was tuned, in one that was not, is neither.
+new are zero, and where tokens ask tokens those of what is new are not heard, so that the policy begins by acting as it
+did, whatever the new camera or signal shows. Of what is missing, columns are left out, as if it had read zero there
+(a signal: its mean), and an attention goes on among those that remain. Pretrained parts are taken whole or not at all:
+half of a network that was tuned, in one that was not, is neither.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from mmil.run import MODEL, RunFolder, load_policy
 Statistics = Literal["old", "new"]
 PRETRAINED = re.compile(r"vision\.backbone|language\.model")
 BUFFERS = "normalizer"
+HEARING = "fusion.hearing."
+NUMBERED = re.compile(r"^(other\.|fusion\.others\.|fusion\.hearing\.other_)(\d+)\b")
 LISTED = 4  # names in a line
 
 
@@ -56,6 +60,7 @@ class Start:
     ) -> None:
         self.folder, self.statistics = RunFolder.open(path), statistics
         self.policy = load_policy(path)
+        self._every = {_called(name, self.policy): value for name, value in self.policy.state_dict().items()}
         self.cameras = dict(cameras or {})
         require_known("camera", self.cameras, spec.cameras, where="in the data to give weights to")
         require_known("camera", self.cameras.values(), self.policy.spec.cameras, where=f"in {path}")
@@ -73,18 +78,21 @@ class Start:
 
     def give(self, policy: Policy) -> Taken:
         """Put what fits into `policy`; refused where nothing that was learnt does."""
-        here, every = policy.state_dict(), self.policy.state_dict()
-        there = {name: every[self._there(name)] for name in here if self._there(name) in every}
-        unknown = every.keys() - {self._there(name) for name in there}
+        here, every = policy.state_dict(), self._every
+        whence = {name: self._there(_called(name, policy)) for name in here}
+        there = {name: every[old] for name, old in whence.items() if old in every}
+        unknown = every.keys() - whence.values()
         partly = self._partly(policy, there)
         same = {name: value for name, value in there.items() if name not in partly}
         matched = _matched(here, same, unknown, buffers=self.statistics == "old")
         if not partly and not any(_learnt(name, value) for name, value in matched.items()):
             raise UserError(f"nothing of {self.folder.path} fits this config and these data: {_misfit(here, every)}")
-        policy.load_state_dict({**here, **matched, **partly})
-        used = {self._there(name) for name in (*matched, *partly)}
+        kept, silent = self._hearing(policy, matched)
+        policy.load_state_dict({**here, **matched, **partly, **kept, **silent})
+        used = {self._there(_called(name, policy)) for name in (*matched, *partly, *kept)}
         new = [name for name in here if name not in matched and name not in partly]
-        return Taken(list(matched), list(partly), new, [name for name in every if name not in used])
+        left = [name for name in every if name not in used]
+        return Taken([*matched, *kept], list(partly), [*new, *silent], left)
 
     def _partly(self, policy: Policy, there: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Weights that read other things than there, with the columns of what both read; zero for what is new."""
@@ -102,6 +110,15 @@ class Start:
                 pairs = zip(blocks, own, strict=True)
                 found[name] = torch.cat([torch.zeros_like(new) if old is None else old for old, new in pairs], dim=1)
         return found
+
+    def _hearing(self, policy: Policy, matched: Collection[str]) -> tuple[dict[str, torch.Tensor], ...]:
+        """Loudness of sources in a fusion that is taken over: as it was there, and 0 where there was no such source."""
+        known = {_called(HEARING + source, self.policy) for source in self.policy.fusion.sources}
+        whence = {HEARING + source: self._there(_called(HEARING + source, policy)) for source in policy.fusion.sources}
+        kept = {name: self._every[old] for name, old in whence.items() if old in self._every}
+        silent = {name: torch.zeros(()) for name, old in whence.items() if old not in known}
+        fits = any(name.startswith("fusion.") for name in matched) and known & set(whence.values())
+        return (kept, silent) if fits else ({}, {})
 
     def lineage(self, taken: Taken) -> dict[str, Any]:
         """What data.json says of it, and of what it began from itself."""
@@ -125,11 +142,16 @@ class Start:
 def columns(policy: Policy) -> dict[str, list[tuple[str, int]]]:
     """Of every part that says so: weight → what its columns read, in order, and how many columns read it."""
     found: dict[str, list[tuple[str, int]]] = {}
-    named = {f"other.{number}": f"other.{name}" for number, name in enumerate(policy.others)}
     for path, module in policy.named_modules():
         for name, told in getattr(module, "columns", {}).items():
-            found[f"{path}.{name}"] = [(named.get(label, label), count) for label, count in told]
+            found[f"{path}.{name}"] = [(_called(label, policy), count) for label, count in told]
     return found
+
+
+def _called(name: str, policy: Policy) -> str:
+    """What has the number of a signal encoder of this policy in its name, by that encoder's name."""
+    others = list(policy.others)
+    return NUMBERED.sub(lambda found: found[1] + others[int(found[2])], name)
 
 
 def _matched(

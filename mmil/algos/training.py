@@ -22,7 +22,7 @@ from mmil.algos.finite import Finite
 from mmil.algos.machine import Devices, Machine, Precision, StrategyName, fitting
 from mmil.algos.metrics import MetricsFile
 from mmil.algos.start import Start, Statistics
-from mmil.contracts import Spec, UserError
+from mmil.contracts import Spec, UserError, require_number
 from mmil.data.dataset import Dataset
 from mmil.data.module import WindowData
 from mmil.data.shards import file_sha256
@@ -64,6 +64,9 @@ def train(
     is trained. start: a finished run to begin with, see Start, by which start_cameras and start_statistics go. tell:
     hears what was taken over. reading: what else WindowData is told of how to read it.
     """
+    require_number(least=1, epochs=epochs, validate_every=validate_every)
+    require_number(least=0, gradient_clip=gradient_clip)
+    require_number(least=0, below=2**32, seed=seed)
     if _over(out, config or {}):
         return out
     seed_everything(seed, workers=True, verbose=False)
@@ -100,7 +103,10 @@ def _module(
     """The algorithm for this data, which knows the sentences there are and what to write into checkpoints."""
     known.setup()
     stats = before.stats(known.stats) if before else known.stats
-    module = algo(known.dataset.spec, stats, sentences=known.sentences, bound=known.bound)
+    try:
+        module = algo(known.dataset.spec, stats, sentences=known.sentences, bound=known.bound)
+    except (TypeError, ValueError, RuntimeError) as error:  # of what is not a part, or of options no layer can have
+        raise UserError(f"of this config no policy can be made: {type(error).__name__}: {error}"[:400]) from error
     module.resolved, module.seed = dict(config), seed
     return module
 
@@ -118,6 +124,10 @@ def _require_agreement(known: WindowData, module: Algorithm, *, cache: bool, pro
     """Refuse options that are each possible and together are not, before anything is begun."""
     known.share(processes)
     views = known.views
+    longest = max(row.steps for row in known.training_rows)
+    for name, value in (("past", module.policy.past), ("future", module.policy.future)):
+        if value > longest:
+            raise UserError(f"{name} is {value}, but the longest episode has {longest} steps: more is never learnt")
     if module.policy.depth and not known.maps:
         raise UserError("the policy has a depth encoder, but no depth is read: set maps: [depth]")
     if views.count > 1 and not cache:

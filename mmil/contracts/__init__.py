@@ -9,7 +9,7 @@ numpy only: every room may import this module, and it imports none of them.
 
 from mmil.contracts.batch import Batch
 from mmil.contracts.episode import Episode, Trial
-from mmil.contracts.errors import Infeasible, NotFinite, UserError, require_known
+from mmil.contracts.errors import Infeasible, NotFinite, UserError, require_known, require_number
 from mmil.contracts.goal import (
     BESIDE,
     DO,
@@ -75,5 +75,6 @@ __all__ = [
     "millimetres",
     "require_feasible",
     "require_known",
+    "require_number",
     "stream_of",
 ]

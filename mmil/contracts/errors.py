@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 
@@ -26,3 +27,16 @@ def require_known(
     if unknown or (some and not asked):
         told = " ".join(part for part in (what, ", ".join(unknown) or "(none given)", where) if part)
         raise UserError(f"no {told}; there are {', '.join(known) or 'none'}")
+
+
+def require_number(
+    *, least: float | None = None, above: float | None = None, below: float | None = None, **values: float
+) -> None:
+    """Refuse any of these named values that is not finite or out of the bounds, of which there is at least one."""
+    told = {"at least": least, "above": above, "below": below}
+    bounds = " and ".join(f"{how} {bound}" for how, bound in told.items() if bound is not None)
+    for name, value in values.items():
+        low = (least is None or value >= least) and (above is None or value > above)
+        if not (low and (below is None or value < below) and math.isfinite(value)):
+            finite = "" if math.isfinite(value) else "finite and "
+            raise UserError(f"{name} is {value}; it must be {finite}{bounds}")

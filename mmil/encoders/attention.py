@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from mmil.contracts import UserError
+from mmil.encoders.hearing import heard
 from mmil.ranks import Dropout
 
 
@@ -21,9 +22,18 @@ class Attention(nn.Module):
         self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
 
     def forward(
-        self, asking: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, *, real: torch.Tensor | None = None
+        self,
+        asking: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        *,
+        real: torch.Tensor | None = None,
+        loud: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """(B, L, width) of asking (B, L, width), keys and values (B, M, width). real: bool (B, M), who can be asked."""
+        """(B, L, width) of asking (B, L, width), keys and values (B, M, width).
+
+        real: bool (B, M), who can be asked. loud: (M,), by how much each is heard, see Hearing; None for all alike.
+        """
         query, key, value = (
             part.unflatten(2, (self.heads, -1)).transpose(1, 2)
             for part in (self.query(asking), self.key(keys), self.value(values))
@@ -32,7 +42,10 @@ class Attention(nn.Module):
         scores = query / query.shape[3] ** 0.5 @ key.transpose(2, 3)
         if real is not None:
             scores = scores.masked_fill(~real[:, None, None], float("-inf"))
-        found = scores.softmax(dim=3).to(value.dtype) @ value
+        weights = scores.softmax(dim=3)
+        if loud is not None:
+            weights = heard(weights, loud)
+        found = weights.to(value.dtype) @ value
         return self.out(found.transpose(1, 2).flatten(2))
 
 
@@ -46,8 +59,10 @@ class Block(nn.Module):
         self.alone = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: torch.Tensor, *, real: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, L, width) of the same. real: bool (B, L), false for padding."""
+    def forward(
+        self, x: torch.Tensor, *, real: torch.Tensor | None = None, loud: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """(B, L, width) of the same. real: bool (B, L), false for padding. loud: (L,), see Hearing."""
         y = self.first(x)
-        x = x + self.dropout(self.among(y, y, y, real=real)).to(x.dtype)
+        x = x + self.dropout(self.among(y, y, y, real=real, loud=loud)).to(x.dtype)
         return x + self.dropout(self.alone(self.second(x))).to(x.dtype)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from mmil.contracts import UserError
-from mmil.encoders.sources import VISION_PACKAGE, no_network, only_file, package_folder
+from mmil.encoders.sources import VISION_PACKAGE, asking_hub, only_file, package_folder
 
 PACKAGED = "tf_efficientnet_lite0"  # the model whose weights come with an installed package
 HUB = "hub:"
@@ -82,11 +82,9 @@ def _told(folder: Path) -> dict[str, Any]:
 
 
 def _fetched(name: str, asked: str) -> nn.Module:
-    try:
+    instead = f"as `weights` a local file, or as `name` a local folder with {CONFIG} and {WEIGHTS}"
+    with asking_hub(name, instead=instead):
         return _created(asked, pretrained=True)
-    except Exception as error:  # each of the libraries below has errors of its own for a network that is not there
-        instead = f"as `weights` a local file, or as `name` a local folder with {CONFIG} and {WEIGHTS}"
-        raise no_network(name, error, instead) from None
 
 
 def _created(name: str, **options: Any) -> nn.Module:

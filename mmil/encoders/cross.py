@@ -7,8 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from mmil.contracts import require_number
 from mmil.encoders.attention import Attention, Block
 from mmil.encoders.fusion import Context, Fusion, Sizes, mixing
+from mmil.encoders.hearing import Hearing
 from mmil.encoders.language import Sentence
 from mmil.encoders.pointing import Pointer
 from mmil.ranks import Dropout
@@ -20,6 +22,7 @@ class CrossFusion(Fusion):
     With the words go `points` learned slots, which gather from both and then point at places in each picture; what
     they find is laid beside the signals, the wrench and the sentence and mixed by an MLP. Each observation is asked
     for itself. ground, rays: what cells tell of their place, in answers only, never in how well they fit.
+    A camera that joins a policy that has learnt is not asked at first (Hearing).
     """
 
     def __init__(
@@ -35,16 +38,23 @@ class CrossFusion(Fusion):
         rays: bool = False,
     ) -> None:
         super().__init__(sizes, width=width, ground=ground, rays=rays)
+        require_number(least=1, layers=layers, heads=heads, points=points)
         token = sizes.token
         self.slots = nn.Parameter(torch.randn(points, token) / token**0.5)
         self.camera = nn.ParameterDict({name: nn.Parameter(0.02 * torch.randn(token)) for name in sizes.grids})
         self.place = nn.Linear(self.located, token) if self.located else None
         self.layers = nn.ModuleList(Asking(token, heads=heads, dropout=dropout) for _ in range(layers))
+        self.hearing = Hearing()
+        self.sources = {f"camera_{camera}": rows * columns for camera, (rows, columns) in sizes.grids.items()}
         self.normed = nn.LayerNorm(token)
         self.point = nn.ModuleDict({camera: Pointer(token, grid) for camera, grid in sizes.grids.items()})
-        numbers = len(sizes.grids) * (2 + token // 4 + self.located) + token  # a slot
-        a_step = points * numbers + sizes.others * token
-        self.mix = mixing(sizes.past * a_step + sizes.sentence * token, width, dropout=dropout)
+        numbers = 2 + token // 4 + self.located  # a point
+        read = [("slots", sizes.past * points * token)]
+        read += [(f"camera.{camera}", sizes.past * points * numbers) for camera in sizes.grids]
+        read += [(f"other.{number}", sizes.past * token) for number in range(sizes.others)]
+        read.append(("sentence", sizes.sentence * token))
+        self.columns = {"mix.0.weight": read}  # what each column reads, for whoever begins with these weights
+        self.mix = mixing(sum(size for _, size in read), width, dropout=dropout)
 
     def forward(
         self,
@@ -58,8 +68,9 @@ class CrossFusion(Fusion):
         past = next(iter(visual.values())).shape[1]
         x, real = self._asking(sentence, keys.dtype)
         x, real = x.repeat_interleave(past, dim=0), real.repeat_interleave(past, dim=0)
+        loud = self.hearing.loud(self.sources, like=x)
         for layer in self.layers:
-            x = layer(x, keys, values, real=real)
+            x = layer(x, keys, values, real=real, loud=loud)
         slots = self.normed(x[:, : len(self.slots)]).unflatten(0, (-1, past))  # (B, K, points, D)
         seen, looks = [slots.flatten(2)], {}
         for camera, point in self.point.items():
@@ -97,7 +108,15 @@ class Asking(nn.Module):
         self.norm, self.cells = nn.LayerNorm(width), Attention(width, heads=heads)
         self.dropout, self.block = Dropout(dropout), Block(width, heads=heads, dropout=dropout)
 
-    def forward(self, x: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, *, real: torch.Tensor) -> torch.Tensor:
-        """(B, L, width) of the same, cells (B, N, width), and who is real (B, L)."""
-        x = x + self.dropout(self.cells(self.norm(x), keys, values)).to(x.dtype)
+    def forward(
+        self,
+        x: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        *,
+        real: torch.Tensor,
+        loud: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """(B, L, width) of the same, cells (B, N, width), who is real (B, L), and how loud each cell is (N,)."""
+        x = x + self.dropout(self.cells(self.norm(x), keys, values, loud=loud)).to(x.dtype)
         return self.block(x, real=real)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmil.contracts import Spec, UserError, stream_of
+from mmil.contracts import Spec, UserError, require_number, stream_of
 
 GRID = 16  # cells a side; a cache holds depth so, and nothing finer is looked at
 NEAREST = 0.01  # [m]
@@ -19,6 +19,7 @@ class DepthTokens(nn.Module):
 
     def __init__(self, spec: Spec, *, width: int = 64) -> None:
         super().__init__()
+        require_number(least=1, width=width)
         self.names = tuple(name for name in spec.maps if stream_of(name) == "depth")
         if not self.names:
             raise UserError(f"no depth among the maps of the data; there are {', '.join(spec.maps) or 'none'}")

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mmil.contracts import require_number
 from mmil.encoders.fusion import Context, Fusion, Sizes, mixing
 from mmil.encoders.language import Sentence
 from mmil.encoders.pointing import grid_places, pointed
@@ -24,6 +25,7 @@ class FilmFusion(Fusion):
         self, sizes: Sizes, *, points: int = 16, width: int = 256, dropout: float = 0.0, ground: float | None = None
     ) -> None:
         super().__init__(sizes, width=width, ground=ground)
+        require_number(least=1, points=points)
         language = sizes.sentence * sizes.token
         self.look = nn.ModuleDict(
             {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mmil.contracts import require_known
+from mmil.contracts import require_known, require_number
 from mmil.encoders.geometry import ground_places, pluecker_rays
 from mmil.encoders.language import Sentence
 from mmil.ranks import Dropout
@@ -44,10 +44,17 @@ class Fusion(nn.Module, ABC):
 
     Cells of calibrated cameras may be told where they lie. ground: the height [m] of the plane that things stand on,
     which may be learnt a little: where it is met, from the hand. rays: the line each looks along.
+
+    What may join a policy that has learnt begins without effect: `columns` says of a weight what its columns read, and
+    of the tokens of each of `sources` the loudness is in `hearing`, where they meet those of others in an attention.
     """
+
+    columns: Mapping[str, list[tuple[str, int]]] = {}  # weight → what its columns read, and how many do
+    sources: Mapping[str, int] = {}  # camera_<name> or other_<number> → tokens, in this order
 
     def __init__(self, sizes: Sizes, *, width: int, ground: float | None = None, rays: bool = False) -> None:
         super().__init__()
+        require_number(least=1, width=width)
         self.width, self.grids, self.aspects = width, dict(sizes.grids), dict(sizes.aspects)
         self.rays, self.located = rays, 2 * (ground is not None) + 6 * rays  # numbers a cell is told about its place
         if self.located:
@@ -85,6 +92,7 @@ class Fusion(nn.Module, ABC):
 
 def mixing(size: int, width: int, *, dropout: float) -> nn.Sequential:
     """All that was found, side by side, to the context's vector."""
+    require_number(least=0, below=1, dropout=dropout)
     return nn.Sequential(
         nn.Linear(size, width),
         nn.LayerNorm(width),

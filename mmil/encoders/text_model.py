@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +12,12 @@ import torch
 from torch import nn
 
 from mmil.contracts import UserError
-from mmil.encoders.sources import TEXT_PACKAGE, go_offline, no_network, package_folder
+from mmil.encoders.sources import TEXT_PACKAGE, asking_hub, go_offline, package_folder
 
 if TYPE_CHECKING:
     from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
+
+WANTED = "a local folder with config.json, weights and tokenizer"
 
 
 def load_text_model(name: str | None) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
@@ -32,17 +35,11 @@ def load_text_model(name: str | None) -> tuple[PreTrainedTokenizerBase, PreTrain
         raise UserError(f"no text model at {folder}: it has no config.json; give a local folder or hub:<model>")
     where = hub or str(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where)
-        model = _tower(where).float().eval()
-    except Exception as error:  # each of the libraries below has errors of its own for a network that is not there
-        if hub is not None:
-            raise no_network(hub, error, "as `name` a local folder with config.json, weights and tokenizer") from None
-        if isinstance(error, (OSError, ValueError)):
-            raise UserError(
-                f"{folder} could not be loaded ({type(error).__name__}); give a local folder with config.json, "
-                "weights and tokenizer"
-            ) from None
-        raise
+        with asking_hub(hub, instead=f"as `name` {WANTED}") if hub else contextlib.nullcontext():
+            tokenizer = AutoTokenizer.from_pretrained(where)
+            model = _tower(where).float().eval()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder} could not be loaded ({type(error).__name__}); give {WANTED}") from None
     tokenizer.padding_side = "right"
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # some were never asked to pad
     return tokenizer, model

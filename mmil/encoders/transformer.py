@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mmil.contracts import require_number
 from mmil.encoders.attention import Block
 from mmil.encoders.fusion import Context, Fusion, Sizes, mixing
+from mmil.encoders.hearing import Hearing
 from mmil.encoders.language import Sentence
 from mmil.encoders.pointing import Pointer, grid_places
 
@@ -20,6 +22,7 @@ class TransformerFusion(Fusion):
     A picture gives at most `cells` tokens, means over its own. All tokens know their kind, those of an instant its
     time, those of a picture camera and place. In the end the slots point at places in the pictures as they were, of
     every observation; what they find is laid beside the readout and mixed by an MLP. inside: numbers a token in here.
+    A camera or a signal encoder that joins a policy that has learnt is not asked at first (Hearing).
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class TransformerFusion(Fusion):
         rays: bool = False,
     ) -> None:
         super().__init__(sizes, width=width, ground=ground, rays=rays)
+        require_number(least=1, layers=layers, heads=heads, inside=inside, cells=cells, points=points)
         self.slots = nn.Parameter(torch.randn(1 + points, inside) / inside**0.5)  # the readout first
         # of each kind, whose bias says which it is
         self.words = nn.Linear(sizes.token, inside)
@@ -48,10 +52,16 @@ class TransformerFusion(Fusion):
             self.register_buffer(f"_pool_{camera}", pooling(grid, most=cells), persistent=False)
             self.register_buffer(f"_places_{camera}", grid_places(grid), persistent=False)
         self.blocks = nn.ModuleList(Block(inside, heads=heads, dropout=dropout) for _ in range(layers))
+        self.hearing = Hearing()
+        self.sources = {f"other_{number}": sizes.past for number in range(sizes.others)}
+        for camera in sizes.grids:
+            self.sources[f"camera_{camera}"] = sizes.past * len(getattr(self, f"_pool_{camera}"))
         self.normed, self.ask = nn.LayerNorm(inside), nn.Linear(inside, sizes.token)
         self.point = nn.ModuleDict({camera: Pointer(sizes.token, grid) for camera, grid in sizes.grids.items()})
-        found = sizes.past * points * len(sizes.grids) * (2 + sizes.token // 4 + self.located)
-        self.mix = mixing(inside + found, width, dropout=dropout)
+        found = sizes.past * points * (2 + sizes.token // 4 + self.located)
+        read = [("readout", inside), *((f"camera.{camera}", found) for camera in sizes.grids)]
+        self.columns = {"mix.0.weight": read}  # what each column reads, for whoever begins with these weights
+        self.mix = mixing(sum(size for _, size in read), width, dropout=dropout)
 
     def forward(
         self,
@@ -62,8 +72,10 @@ class TransformerFusion(Fusion):
     ) -> Context:
         located = {camera: self.locate(camera, signals) for camera in self.grids}
         x, real = self._sequence(visual, sentence, others, located)
+        own = x.shape[1] - sum(self.sources.values())
+        loud = self.hearing.loud({"own": own, **self.sources}, like=x)
         for block in self.blocks:
-            x = block(x, real=real)
+            x = block(x, real=real, loud=loud)
         slots = self.normed(x[:, : len(self.slots)])
         past = next(iter(visual.values())).shape[1]
         queries = self.ask(slots[:, 1:])[:, None].expand(-1, past, -1, -1)  # (B, K, points, D)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmil.contracts import Spec, UserError, require_known
+from mmil.contracts import Spec, UserError, require_known, require_number
 from mmil.encoders.backbone import PACKAGED, Maps, load_backbone, staged
 from mmil.encoders.folding import fold_batchnorms
 from mmil.encoders.sources import fingerprint
@@ -49,6 +49,11 @@ class TimmVision(nn.Module):
         shift: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
+        require_number(least=1, width=width)
+        if not spec.cameras:
+            raise UserError("the data have no camera; a policy needs one at least")
+        if not stages:
+            raise UserError("stages is empty; give at least one, as [2, 3]")
         self.name, self.stages, self.width = name, sorted(stages), width
         self.frozen, self.shared = frozen and not tuned_stages, shared
         if self.frozen and not shared:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from mmil.contracts import Spec, UserError
+from mmil.contracts import Spec, UserError, require_number
 from mmil.encoders.signals import hide
 
 
@@ -16,6 +16,8 @@ class WrenchTokens(nn.Module):
 
     def __init__(self, spec: Spec, *, name: str = "wrench", width: int = 64, dropout: float = 0.1) -> None:
         super().__init__()
+        require_number(least=1, width=width)
+        require_number(least=0, below=1, dropout=dropout)
         if name not in spec.signals or len(spec.signals[name]) != 2:
             raise UserError(f"no series {name} (R, 6) among the signals; there are {dict(spec.signals)}")
         readings, axes = spec.signals[name]

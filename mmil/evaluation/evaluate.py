@@ -65,7 +65,7 @@ def evaluate(
     if ask.trials < 1:
         raise UserError(f"{trials} trials; at least 1 is needed")
     own = load_instructions(instructions, Grammar.load().verbs) if instructions else None
-    held = Compositions.of(folder.data["config"], where=str(folder.path))
+    held = Compositions.of(folder.made_with, where=str(folder.path))
     suites = _suites(_asked(suite, attribution), own_name=instructions.stem if instructions else None, change=change)
     suites = _possible(suites, held, mannered=_mannered(folder), tell=tell)
     execution = {"execute": executed(execute, ensemble), "ensemble": ensemble}
@@ -134,7 +134,7 @@ def _asked(suite: str, attribution: bool) -> str:
 
 
 def _mannered(folder: RunFolder) -> bool:
-    return bool((folder.data["config"]["scene"].get("init_args") or {}).get("manners"))
+    return bool((folder.made_with["scene"].get("init_args") or {}).get("manners"))
 
 
 def _attribute(
@@ -158,7 +158,7 @@ def _with_tapes(stage: Stage, suites: list[Suite], ask: Ask, change: Change) -> 
 
 def _stage(folder: RunFolder, *, actor: Callable[[], Any], horizon: int, own: Told | None, held: Compositions) -> Stage:
     """The run's policy, in the scene its data were made in."""
-    data = folder.data["config"]
+    data = folder.made_with
     return Stage(
         actor=actor,
         scene=build_scene,

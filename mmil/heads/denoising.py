@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 import torch
 
-from mmil.contracts import UserError
+from mmil.contracts import require_number
 from mmil.heads.denoiser import Denoiser, draw_noise
 from mmil.heads.head import Head, counted, mean_of_valid
 from mmil.ranks import of_mine
@@ -35,9 +35,7 @@ class Denoising(Head):
         predicts: str = "sample",
     ) -> None:
         super().__init__()
-        for name, value in (("steps", steps), ("draws", draws)):
-            if value < 1:
-                raise UserError(f"{name} is {value}; {type(self).__name__} needs at least 1")
+        require_number(least=1, width=width, depth=depth, steps=steps, draws=draws)
         self.chunk, self.steps, self.draws, self.predicts = chunk, steps, draws, predicts
         self.denoiser = Denoiser(context, chunk, width=width, depth=depth)
 

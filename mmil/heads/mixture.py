@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from mmil.contracts import require_number
 from mmil.heads.head import LEAST, Head, counted
 from mmil.ranks import shared
 
@@ -20,6 +21,8 @@ class Mixture(Head):
         self, context: int, chunk: tuple[int, int], *, width: int = 256, modes: int = 5, scale: float = 0.01
     ) -> None:
         super().__init__()
+        require_number(least=1, width=width, modes=modes)
+        require_number(above=0, scale=scale)
         self.chunk, self.modes, self.scale = chunk, modes, scale
         self.hidden = nn.Sequential(nn.Linear(context, width), nn.GELU())
         self.chunks, self.likely = nn.Linear(width, modes * chunk[0] * chunk[1]), nn.Linear(width, modes)

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from mmil.contracts import require_number
 from mmil.heads.head import Head, counted, mean_of_valid
 
 
@@ -17,6 +18,7 @@ class Regression(Head):
         self, context: int, chunk: tuple[int, int], *, width: int = 256, norm: Literal["l1", "l2"] = "l1"
     ) -> None:
         super().__init__()
+        require_number(least=1, width=width)
         self.chunk, self.norm = chunk, norm
         self.net = nn.Sequential(nn.Linear(context, width), nn.GELU(), nn.Linear(width, chunk[0] * chunk[1]))
 

@@ -49,7 +49,7 @@ def small(scene: Desk, stats, **parts) -> Policy:
         "head": partial(Regression, width=16),
         **parts,
     }
-    return Policy(scene.spec, stats, **given)
+    return Policy(scene.spec, stats, **{"future": 4, **given})
 
 
 def stats_of(first: Path, *, battery: bool = True):

@@ -1,6 +1,8 @@
 """Backbones of every build, small and random: their maps, what of them learns, and where they come from."""
 
+import io
 import json
+import urllib.error
 
 import pytest
 import torch
@@ -106,3 +108,32 @@ def test_what_cannot_be_is_told_in_one_line(make, message, monkeypatch, tmp_path
     with pytest.raises(UserError, match=message) as error:
         make()
     assert "\n" not in str(error.value)
+
+
+def test_a_hub_that_does_not_answer_is_asked_once_and_what_was_fetched_is_still_found(monkeypatch):
+    from huggingface_hub import constants
+
+    from mmil.encoders.sources import asking_hub
+
+    asked = []
+
+    def nobody(request, timeout):
+        asked.append(timeout)
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr("urllib.request.urlopen", nobody)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with (
+        pytest.raises(
+            UserError, match=r"^a/b could not be fetched from its hub \(URLError: .*no route.*\); give that$"
+        ),
+        asking_hub("a/b", instead="that"),
+    ):
+        assert constants.HF_HUB_OFFLINE  # the libraries look at what they have
+        raise OSError("not in the cache")
+    with asking_hub("a/b", instead="that"):
+        pass
+    assert len(asked) == 2 and max(asked) <= 5 and not constants.HF_HUB_OFFLINE
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO())
+    with asking_hub("a/b", instead="that"):
+        assert not constants.HF_HUB_OFFLINE

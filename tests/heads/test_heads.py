@@ -150,7 +150,7 @@ def test_a_few_steps_do_what_many_do(make):
 @pytest.mark.parametrize("make", [Diffusion, Flow])
 @pytest.mark.parametrize("option", ["steps", "draws"])
 def test_no_steps_make_no_chunk(make, option):
-    with pytest.raises(UserError, match=f"{option} is 0; {make.__name__} needs at least 1"):
+    with pytest.raises(UserError, match=f"{option} is 0; it must be at least 1"):
         make(SIZE, CHUNK, **{option: 0})
 
 
