@@ -64,32 +64,32 @@ def train(
     is trained. start: a finished run to begin with, see Start, by which start_cameras and start_statistics go. tell:
     hears what was taken over. reading: what else WindowData is told of how to read it.
     """
-    require_number(least=1, epochs=epochs, validate_every=validate_every)
-    require_number(least=0, gradient_clip=gradient_clip)
-    require_number(least=0, below=2**32, seed=seed)
-    if _over(out, config or {}):
+    _require_numbers(seed, epochs=epochs, validate_every=validate_every, gradient_clip=gradient_clip)
+    config, tell = dict(config or {}), rank_zero_only(tell)
+    if _over(out, config):
         return out
     seed_everything(seed, workers=True, verbose=False)
     machine = Machine(accelerator, devices=devices, nodes=nodes, strategy=strategy, precision=fitting(precision))
     known = WindowData(path=data, seed=seed, cache=None, past=1, future=1, **reading)
     before = Start(start, known.dataset.spec, cameras=start_cameras, statistics=start_statistics) if start else None
-    module = _module(algo, known, config=config or {}, seed=seed, before=before)
+    module = _module(algo, known, config=config, seed=seed, before=before)
     _require_agreement(known, module, cache=cache, processes=machine.processes)
     windows = _windows(known, module, cache=machine.precision if cache else None, **reading)
-    lineage = _begun(module, before, tell=rank_zero_only(tell)) if before else None
+    lineage = _begun(module, before, tell=tell) if before else None
     if compile:
-        compile_policy(module.policy, device=machine.kind, tell=rank_zero_only(tell))
+        compile_policy(module.policy, device=machine.kind, tell=tell)
     logs = [MetricsFile(out / "metrics.csv"), *_loggers(loggers, out, wandb)]
-    trainer = machine.trainer(
-        callbacks=_callbacks(out, windows),
-        logger=logs,
-        max_epochs=epochs,
-        check_val_every_n_epoch=validate_every,
-        gradient_clip_val=gradient_clip,
-    )
-    folder = _claimed(out, known, config=config or {}, stats=module.stats, lineage=lineage)
+    laps = {"max_epochs": epochs, "check_val_every_n_epoch": validate_every, "gradient_clip_val": gradient_clip}
+    trainer = machine.trainer(callbacks=_callbacks(out, windows), logger=logs, **laps)
+    folder = _claimed(out, known, config=config, stats=module.stats, lineage=lineage)
     fit(trainer, module, windows, folder)
     return out
+
+
+def _require_numbers(seed: int, *, epochs: int, validate_every: int, gradient_clip: float) -> None:
+    require_number(least=1, epochs=epochs, validate_every=validate_every)
+    require_number(least=0, gradient_clip=gradient_clip)
+    require_number(least=0, below=2**32, seed=seed)
 
 
 def _over(out: Path, config: Mapping[str, Any]) -> bool:
