@@ -28,6 +28,11 @@ class Algorithm(LightningModule, ABC):
         if self.device_mesh is not None:
             shard(self, self.device_mesh["data_parallel"])
 
+    @property
+    def tells(self) -> bool:
+        """Whether numbers of this step are kept; Lightning takes a millisecond for each it is told, kept or not."""
+        return (self.trainer.global_step + 1) % max(1, self.trainer.log_every_n_steps) == 0
+
     @abstractmethod
     def swap_average(self) -> None:
         """Exchange the policy's weights with those that shall be kept of it; a second call puts them back."""

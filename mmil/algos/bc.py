@@ -113,8 +113,9 @@ class BC(Algorithm):
         return looking_loss(context.looks, batch, grids=self.policy.vision.grids, aspects=self.policy.aspects)
 
     def _log(self, name: str, loss: torch.Tensor, batch: Batch, *, shown: bool = False) -> None:
-        size = len(batch.instruction)
-        self.log(f"train/{name}", loss, on_step=True, on_epoch=False, batch_size=size, prog_bar=shown)
+        if self.tells:
+            size = len(batch.instruction)
+            self.log(f"train/{name}", loss, on_step=True, on_epoch=False, batch_size=size, prog_bar=shown)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         pretrained = [

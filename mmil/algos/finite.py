@@ -13,6 +13,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch.optim import Optimizer
 
+from mmil.algos.algorithm import Algorithm
 from mmil.algos.sharding import whole
 from mmil.contracts import Batch, UserError
 from mmil.data.shards import write_atomic
@@ -39,7 +40,9 @@ class Finite(Callback):
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         norm = whole(torch.nn.utils.get_total_norm(gradients))
-        pl_module.log("train/gradient", norm)
+        assert isinstance(pl_module, Algorithm), "which says when it is heard"
+        if pl_module.tells:
+            pl_module.log("train/gradient", norm)
         if not torch.isfinite(norm):
             told = self._told(trainer)
             # one that ends with an error has Lightning kill the first before that has said why

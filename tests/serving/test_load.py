@@ -85,7 +85,7 @@ def test_neither_a_picture_nor_a_list_is_an_observation(robot):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"execute": 9}, "cannot execute 9 actions of a chunk of 8"), ({"device": "abacus"}, "no device 'abacus' here")],
+    [({"execute": 9}, "cannot execute 9 actions of a chunk of 4"), ({"device": "abacus"}, "no device 'abacus' here")],
 )
 def test_options_that_cannot_be_are_refused(trained, options, message):
     with pytest.raises(UserError, match=message):

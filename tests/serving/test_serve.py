@@ -98,7 +98,7 @@ def test_as_many_clients_as_are_asked_for_and_a_clean_end(trained, by):
     ("options", "message"),
     [
         (["{run}", "--port", "{taken}"], "cannot listen at 127.0.0.1"),
-        (["{run}", "--execute", "99"], "cannot execute 99 actions of a chunk of 8"),
+        (["{run}", "--execute", "99"], "cannot execute 99 actions of a chunk of 4"),
         (["{run}", "--device", "abacus"], "no device 'abacus' here"),
         (["{run}", "--clients", "0"], "0 clients"),
         (["{run}/nothing"], "is not a run"),
