@@ -34,7 +34,7 @@ def first(request, tmp_path_factory) -> Path:
     policy = made(told, SPEC, seed=1)
     there = RunFolder.claim(folder, told)
     there.describe(SPEC, unit_stats(), {"config": {}})
-    there.finish(policy, epochs=1, seconds=1.0, device="cpu")
+    there.finish(policy, policy.state_dict(), epochs=1, seconds=1.0, device="cpu")
     return folder
 
 
@@ -155,7 +155,7 @@ def test_a_modality_comes_and_goes_by_its_name(first, tmp_path):
     told = config(**parts(kind.rpartition(".")[2], signals=None))
     folder = RunFolder.claim(there, told)
     folder.describe(SPEC, unit_stats(), {"config": {}})
-    folder.finish(touch, epochs=1, seconds=1.0, device="cpu")
+    folder.finish(touch, touch.state_dict(), epochs=1, seconds=1.0, device="cpu")
     policy, taken, old = begun(there)
     assert any(name.startswith("signals.") for name in taken.new)
     batch = seen(SPEC)
@@ -170,7 +170,7 @@ def test_loudness_goes_with_the_run_and_to_its_children(first, tmp_path):
     kind = RunFolder.open(first).config["algo"]["init_args"]["policy"]["init_args"]["fusion"]["class_path"]
     folder = RunFolder.claim(tmp_path / "second", config(**parts(kind.rpartition(".")[2])))
     folder.describe(MORE, unit_stats(), {"config": {}})
-    folder.finish(policy, epochs=1, seconds=1.0, device="cpu")
+    folder.finish(policy, policy.state_dict(), epochs=1, seconds=1.0, device="cpu")
     child, taken, again = begun(tmp_path / "second", MORE)
     assert not taken.new and not taken.left
     assert alike(policy, child, seen(MORE), seen(MORE)) and alike(policy, again, seen(MORE), seen(MORE))
