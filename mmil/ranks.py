@@ -10,7 +10,7 @@ from torch import distributed, nn
 
 def shared(count: torch.Tensor) -> torch.Tensor:
     """What to divide this process's sum by while training: as all processes average their gradients, they then learn
-    from the mean over all of their windows, however unequal their shares of it are.
+    from the mean over all of their windows, however unequal their shares of it are. It may be less than 1.
     """
     if not _many():
         return count

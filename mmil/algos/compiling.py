@@ -8,6 +8,8 @@ import torch
 
 from mmil.policy import Policy
 
+BACKEND = "inductor"
+
 
 def compile_policy(policy: Policy, *, device: str, tell: Callable[[str], None]) -> None:
     """Compile the parts in place, or say why none can be: a part at a time, for between them sentences are looked up.
@@ -18,14 +20,14 @@ def compile_policy(policy: Policy, *, device: str, tell: Callable[[str], None]) 
         tell(f"compile: true changes nothing here, {reason}")
         return
     for part in (policy.vision, policy.fusion, *policy.others.values()):
-        part.compile()
-    setattr(policy.head, "loss", torch.compile(policy.head.loss))  # noqa: B010 - a method, in mypy's eyes
+        part.compile(backend=BACKEND)
+    setattr(policy.head, "loss", torch.compile(policy.head.loss, backend=BACKEND))  # noqa: B010 - a method, in mypy's eyes
 
 
 def _obstacle(device: str) -> str:
     """Why nothing can be compiled for `device`; "" where it can."""
     try:
-        torch.compile(_one_more)(torch.ones(2, device=device))
+        torch.compile(_one_more, backend=BACKEND)(torch.ones(2, device=device))
     except Exception as error:  # no compiler, no Triton, a Python too new: each says it in its own way
         lines = str(error).strip().splitlines()
         return f"for torch.compile finds no working compiler: {lines[0] if lines else type(error).__name__}"

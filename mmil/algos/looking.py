@@ -12,6 +12,7 @@ import torch
 
 from mmil.contracts import BODY_POSES, Batch, Spec
 from mmil.encoders.geometry import picture_place
+from mmil.heads.head import LEAST
 from mmil.ranks import shared
 
 
@@ -46,7 +47,7 @@ def looking_loss(
             inside = inside & (which >= 0)[:, None]  # −1: there is none, or nobody wrote down which it is
             lost.append(-(wanted * maps[:, :, point].float()).sum(dim=-1) * inside)
             seen.append(inside)
-    return torch.stack(lost).sum() / shared(torch.stack(seen).sum()).clamp(min=1)
+    return torch.stack(lost).sum() / shared(torch.stack(seen).sum()).clamp(min=LEAST)
 
 
 def around(place: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:

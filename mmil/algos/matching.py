@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mmil.contracts import Batch
+from mmil.heads.head import LEAST
 from mmil.ranks import shared
 
 
@@ -29,4 +30,4 @@ class Matching(nn.Module):
         costs = F.binary_cross_entropy_with_logits(logits, wanted.float(), reduction="none")
         sides = torch.stack([wanted, ~wanted])  # (2, B)
         counts = shared(sides.sum(dim=1))
-        return ((costs * sides).sum(dim=1) / counts.clamp(min=1)).sum() / 2 * (counts > 0).all()
+        return ((costs * sides).sum(dim=1) / counts.clamp(min=LEAST)).sum() / 2 * (counts > 0).all()

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mmil.contracts import Goal
+from mmil.heads.head import LEAST
 from mmil.ranks import shared
 
 ASPECTS = ("verb", "manner", "relation", "shape", "colour", "target_shape", "target_colour")
@@ -35,7 +36,7 @@ class Reading(nn.Module):
         """
         known = [at for at, sentence in enumerate(sentences) if sentence in self._goals]
         goals, flat = [self._goals[sentences[at]] for at in known], tokens.flatten(1)[known]
-        loss, count = flat.new_zeros(()), shared(torch.tensor(len(known), device=flat.device)).clamp(min=1)
+        loss, count = flat.new_zeros(()), shared(torch.tensor(len(known), device=flat.device)).clamp(min=LEAST)
         for aspect, names in self._names.items():
             wanted = torch.tensor([names.index(_of(goal, aspect)) for goal in goals], device=flat.device).long()
             loss = loss + F.cross_entropy(self.readouts[aspect](flat), wanted, reduction="sum") / count

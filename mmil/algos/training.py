@@ -23,6 +23,7 @@ from mmil.algos.machine import Devices, Machine, Precision, StrategyName, fittin
 from mmil.algos.metrics import MetricsFile
 from mmil.algos.start import Start, Statistics
 from mmil.contracts import Spec, UserError, require_number
+from mmil.data.chosen import shared_batch
 from mmil.data.dataset import Dataset
 from mmil.data.module import WindowData
 from mmil.data.shards import file_sha256
@@ -122,7 +123,7 @@ def _windows(known: WindowData, module: Algorithm, *, cache: str | None, **readi
 
 def _require_agreement(known: WindowData, module: Algorithm, *, cache: bool, processes: int) -> None:
     """Refuse options that are each possible and together are not, before anything is begun."""
-    known.share(processes)
+    shared_batch(known.batch_size, processes)
     views = known.views
     longest = max(row.steps for row in known.training_rows)
     for name, value in (("past", module.policy.past), ("future", module.policy.future)):

@@ -23,3 +23,17 @@ def first(rows: Sequence[Row], episodes: int | None, *, of: Path) -> list[Row]:
         raise UserError(f"episodes is {episodes}; {of} has {len(rows)} to train on")
     chosen = set(sorted(row.key for row in rows)[:episodes])
     return [row for row in rows if row.key in chosen]
+
+
+def shared_batch(batch_size: int, processes: int) -> int:
+    """Windows of a step that each of the processes reads."""
+    if batch_size % processes:
+        raise UserError(f"batch_size is {batch_size} windows, which {processes} processes cannot share alike")
+    return batch_size // processes
+
+
+def require_least(**least: tuple[int | None, int]) -> None:
+    """Refuse, by its name, a number below the lowest that makes sense."""
+    for name, (value, lowest) in least.items():
+        if value is not None and value < lowest:
+            raise UserError(f"{name} is {value}; it must be at least {lowest}")

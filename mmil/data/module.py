@@ -17,7 +17,7 @@ from mmil.contracts import Batch, Goal, Spec, UserError, require_known, stream_o
 from mmil.data.augment import Transform, augment
 from mmil.data.balance import Balance
 from mmil.data.cache import open_features
-from mmil.data.chosen import first, held_out
+from mmil.data.chosen import first, held_out, require_least, shared_batch
 from mmil.data.dataset import Dataset
 from mmil.data.features import FeatureWindows, Order
 from mmil.data.layout import Layout, window_bytes
@@ -84,8 +84,8 @@ class WindowData(LightningDataModule):
         super().__init__()
         self._told_workers = workers is not None
         workers = (0 if cache else 2) if workers is None else workers
-        _check(batch_size=(batch_size, 1), workers=(workers, 0), shuffle_buffer=(shuffle_buffer, 0))
-        _check(episodes=(episodes, 1), phrasings=(phrasings, 1))
+        require_least(batch_size=(batch_size, 1), workers=(workers, 0), shuffle_buffer=(shuffle_buffer, 0))
+        require_least(episodes=(episodes, 1), phrasings=(phrasings, 1))
         if not 0 <= validation < 1:
             raise UserError(f"validation is {validation}; it is a share of the episodes, at least 0 and below 1")
         if not 0 <= others < 1 or (others and not resample_sentences):
@@ -176,12 +176,6 @@ class WindowData(LightningDataModule):
             raise UserError(f"{self.path} has no {self.streams[0]}; its maps: {', '.join(self.spec.maps) or 'none'}")
         return names
 
-    def share(self, ranks: int) -> int:
-        """Windows of a step that each of so many processes reads."""
-        if self.batch_size % ranks:
-            raise UserError(f"batch_size is {self.batch_size} windows, which {ranks} processes cannot share alike")
-        return self.batch_size // ranks
-
     def train_dataloader(self) -> WindowLoader:
         return self._loader(training=True)
 
@@ -226,7 +220,7 @@ class WindowData(LightningDataModule):
         rephrase = None
         if training and self.resample_sentences:
             rephrase = Rephrase(sentences=self.sentences, others=self.others, seed=self.seed)
-        share = self.share(self._ranks())
+        share = shared_batch(self.batch_size, self._ranks())
         layout = Layout.of(self.features.manifest) if self.features else None
         size = share * window_bytes(self.spec, cut=self.cut, maps=self.maps, layout=layout)
         clock, ring = Clock(), Ring(workers=workers, size=size)
@@ -247,7 +241,7 @@ class WindowData(LightningDataModule):
             rows=rows,
             spec=self.spec,
             cut=self.cut,
-            batch_size=self.share(self._ranks()),
+            batch_size=shared_batch(self.batch_size, self._ranks()),
             maps=self.maps,
             shuffle_buffer=self.shuffle_buffer if training else 0,
             resampled=self.resampled and training,
@@ -268,7 +262,7 @@ class WindowData(LightningDataModule):
         windows = FeatureWindows(self.features, rows, cut=self.cut, clock=clock, rephrase=rephrase, **drawn)
         order = Order(
             windows=len(windows),
-            batch_size=self.share(self._ranks()),
+            batch_size=shared_batch(self.batch_size, self._ranks()),
             clock=clock,
             shuffled=training,
             balance=self._balanced(rows) if training else None,
@@ -303,9 +297,3 @@ class WindowData(LightningDataModule):
 
     def _ranks(self) -> int:
         return 1 if self.trainer is None else self.trainer.world_size
-
-
-def _check(**least: tuple[int | None, int]) -> None:
-    for name, (value, lowest) in least.items():
-        if value is not None and value < lowest:
-            raise UserError(f"{name} is {value}; it must be at least {lowest}")

@@ -18,7 +18,7 @@ ENV = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISI
 def together(*commands: Sequence[str], processes: int = 2) -> list[tuple[int, str]]:
     """Exit code and words of each process; all do these commands one after another, up to one that fails.
 
-    A command may begin with "stopped", and ends after its first epoch, or "spoilt", with a NaN in the last process.
+    A command may begin with "stopped", and ends in its second epoch, or "spoilt", with a NaN in the last process.
     """
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -37,7 +37,7 @@ def together(*commands: Sequence[str], processes: int = 2) -> list[tuple[int, st
 
 
 def stopped(command: Sequence[str]) -> int:
-    """A run that ends after its first epoch; 0 where that was so."""
+    """A run that ends before the checkpoint of its second epoch; 0 where that was so."""
     from mmil.algos import BC
     from mmil.cli import main
 
@@ -45,7 +45,8 @@ def stopped(command: Sequence[str]) -> int:
 
     def stop(self: BC) -> None:
         original(self)
-        raise ConnectionError("the power went")
+        if self.current_epoch == 1:
+            raise ConnectionError("the power went")
 
     BC.on_validation_end = stop  # type: ignore[method-assign]
     try:
