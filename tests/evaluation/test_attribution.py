@@ -188,7 +188,7 @@ def folder(tmp_path, monkeypatch):
     moments = {name: SimpleNamespace(mean=np.zeros(shape[-1])) for name, shape in SPEC.signals.items()}
     node = {"class_path": "tests.plane.Plane", "init_args": {}}
     found = SimpleNamespace(
-        path=tmp_path, spec=SPEC, data={"config": {"scene": node}}, stats=SimpleNamespace(signals=moments)
+        path=tmp_path, spec=SPEC, made_with={"scene": node}, stats=SimpleNamespace(signals=moments)
     )
     monkeypatch.setattr(verb.RunFolder, "open", lambda path: found)
     monkeypatch.setattr(verb, "weights_sha256", lambda path: "0")
