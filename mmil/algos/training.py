@@ -82,8 +82,7 @@ def train(
     logs = [MetricsFile(out / "metrics.csv"), *_loggers(loggers, out, wandb)]
     laps = {"max_epochs": epochs, "check_val_every_n_epoch": validate_every, "gradient_clip_val": gradient_clip}
     trainer = machine.trainer(callbacks=_callbacks(out, windows), logger=logs, **laps)
-    folder = _claimed(out, known, config=config, stats=module.stats, lineage=lineage)
-    fit(trainer, module, windows, folder)
+    fit(trainer, module, windows, _claimed(out, known, config=config, stats=module.stats, lineage=lineage))
     return out
 
 
