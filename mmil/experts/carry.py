@@ -126,9 +126,9 @@ class Put(Carry):
 
 
 class Insert(Carry):
-    """A peg into a socket."""
+    """A peg into a socket, whose mouth leads it."""
 
-    funnel = 0.0015
+    funnel = 0.005
 
     def place(self, body: Body, state: State) -> np.ndarray:
         return np.array([*_target(state).position[:2], state.table_height + body.half_height + 0.004])

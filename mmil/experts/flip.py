@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from mmil.contracts import Actor, Observation, State
-from mmil.experts.motion import CLOSED, move
+from mmil.experts.motion import CLOSED, funnel, move
 from mmil.experts.push import turn
 
 BEHIND = 0.040  # [m], of the knob: where the hand comes down
-ASIDE = 0.010  # [m], across the way: it is behind the lever
 STRAY = 0.016  # [m], across the way: a hand that pushes already goes on
 LOW = 0.062  # [m], over the table: where it pushes, the tips under the knob and the palm over it all the way
 CLEAR = 0.05  # [m], over the knob: where the hand may go anywhere
-TURNED = 0.25  # [rad], of the palm: well enough to go down
 LEVEL, ON_IT = 0.012, 0.025  # [m], off that height: before it begins to push, and once it does
 STRIDE, LAST = 0.025, 0.010  # [m], of a pushing step, and where the lever is nearly over: it stops hard
 
@@ -39,9 +37,9 @@ class Flip(Actor):
             stride = LAST + (STRIDE - LAST) * min(1.0, 2.0 * (1.0 - knob.value))
             return move(state, stride * way - across + np.array([0.0, 0.0, height]), yaw=yaw, gripper=CLOSED)
         behind = -BEHIND * way - hand
-        if np.linalg.norm(behind) < ASIDE and abs(yaw) < TURNED:
-            return move(state, behind + np.array([0.0, 0.0, height]), yaw=yaw, gripper=CLOSED)
-        clear = float(knob.position[2] + knob.half_size[2] + CLEAR - state.eef_position[2])
-        if clear > 0.02:  # up before it goes around
+        clear = float(knob.position[2] + knob.half_size[2] + CLEAR)
+        goal = funnel(float(np.linalg.norm(behind)), yaw, low=state.table_height + LOW, high=clear)
+        rise = goal - state.eef_position[2]
+        if rise > 0.02:  # up before it goes around
             behind *= 0.2
-        return move(state, behind + np.array([0.0, 0.0, clear]), yaw=yaw, gripper=CLOSED)
+        return move(state, behind + np.array([0.0, 0.0, rise]), yaw=yaw, gripper=CLOSED)

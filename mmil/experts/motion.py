@@ -9,6 +9,8 @@ from mmil.contracts import State
 OPEN, CLOSED = -1.0, 1.0
 METRES, RADIANS = 0.05, 0.5  # what an action of 1 asks for (OSC_POSE's output_max)
 GAIN = 1.0
+OVER, TURNED = 0.010, 0.2  # [m] beside its place, [rad] off its turn: a hand goes all the way down
+SLOPE, TWIST = 0.02, 0.6  # [m], [rad] more than that: it stays all the way up
 
 
 def move(state: State, offset: np.ndarray, *, yaw: float | None, gripper: float, gain: float = GAIN) -> np.ndarray:
@@ -17,6 +19,15 @@ def move(state: State, offset: np.ndarray, *, yaw: float | None, gripper: float,
     turn[2] += yaw or 0.0
     action = np.concatenate([gain * offset / METRES, gain * turn / RADIANS])
     return np.append(np.clip(action, -1.0, 1.0), gripper).astype(np.float32)
+
+
+def funnel(sideways: float, yaw: float, *, low: float, high: float) -> float:
+    """[m], the height of a hand that goes down beside a thing: `low` over its place and turned, else higher.
+
+    A threshold in its place would give two answers to a policy that sees to a centimetre, and it would stand still.
+    """
+    missing = max(0.0, sideways - OVER) / SLOPE + max(0.0, abs(yaw) - TURNED) / TWIST
+    return low + (high - low) * min(1.0, missing)
 
 
 def to_nearest_left(state: State) -> np.ndarray:

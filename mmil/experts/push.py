@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from mmil.contracts import SIDES, Actor, Observation, State
-from mmil.experts.motion import CLOSED, move
+from mmil.experts.motion import CLOSED, funnel, move
 
 AWAY = 0.035  # [m], between the thing's side and the hand before it pushes
-ASIDE = 0.012  # [m], across the way: the hand is behind the thing
 STRAY = 0.020  # [m], across the way: a hand that pushes already goes on
 CLEAR = 0.05  # [m], over the thing's top: where the hand may go anywhere
 LOW = 0.018  # [m], over the table: where it pushes
 LEVEL, ON_IT = 0.010, 0.025  # [m], off that height: before it begins to push, and once it does
-TURNED = 0.2  # [rad], of the palm: well enough to go down
 STRIDE = 0.035  # [m], of a pushing step
 
 
@@ -43,12 +41,11 @@ class Push(Actor):
             return move(state, offset, yaw=yaw, gripper=CLOSED)
         behind = -(reach + AWAY) * way - hand  # from the hand to where it goes down
         behind[2] = 0.0
-        if np.linalg.norm(behind) < ASIDE and abs(yaw) < TURNED:
-            return move(state, behind + np.array([0.0, 0.0, height]), yaw=yaw, gripper=CLOSED)
-        clear = state.table_height + 2 * body.half_size[2] + CLEAR - state.eef_position[2]
-        if clear > 0.02:  # up before it goes around
+        clear = state.table_height + 2 * float(body.half_size[2]) + CLEAR
+        rise = funnel(float(np.linalg.norm(behind)), yaw, low=low, high=clear) - state.eef_position[2]
+        if rise > 0.02:  # up before it goes around
             behind *= 0.2
-        return move(state, behind + np.array([0.0, 0.0, clear]), yaw=yaw, gripper=CLOSED)
+        return move(state, behind + np.array([0.0, 0.0, rise]), yaw=yaw, gripper=CLOSED)
 
 
 def turn(state: State, way: np.ndarray) -> float:
