@@ -11,6 +11,8 @@ from mmil.contracts import Actor, Observation, State
 PACES: Mapping[str | None, float] = {None: 0.6, "slowly": 0.25, "gently": 0.3, "quickly": 1.0}  # of the longest step
 # of the longest step: a gentle hand that comes down, or sideways to what it is to move; from where on it slows [m]
 DOWN, BESIDE, NEAR = 0.05, 0.12, 0.04
+TIPS, FINGER = 0.0095, 0.010  # [m], from the middle of the finger tips down to their end, and to their sides
+EASY, GIVE = 2.0, 0.01  # [N] that a gentle hand bears; of the longest step: how far it gives way to each newton more
 SHUT = 0.01  # [m], between the pads of a hand that holds nothing
 
 
@@ -35,7 +37,14 @@ class Mannered(Actor):
         if gentle:
             down = 0.0 if _closing(state, action) else _slowed(pace, DOWN, _under(state))
             action[2] = max(action[2], -down)
+            action[:3] += _give(state)
         return action
+
+
+def _give(state: State) -> np.ndarray:
+    """float64 (3,): the way that the world pushes the hand, as far as that is more than it bears."""
+    push = float(np.linalg.norm(state.force))
+    return GIVE * max(0.0, push - EASY) * state.force / max(push, 1e-9)
 
 
 def _slowed(pace: float, least: float, gap: float) -> float:
@@ -52,13 +61,13 @@ def _beside(state: State) -> float:
     body = state.body(state.goal.object)
     if body.held or state.eef_position[2] > body.position[2] + body.half_height:
         return NEAR
-    distance = np.linalg.norm((body.position - state.eef_position)[:2]) - max(body.half_size[:2])
+    distance = np.linalg.norm((body.position - state.eef_position)[:2]) - max(body.half_size[:2]) - FINGER
     return max(0.0, float(distance))
 
 
 def _under(state: State) -> float:
     """[m], 0 or more: from the finger tips, or what they hold, down to what is under them."""
-    low = state.eef_position[2]
+    low = state.eef_position[2] - TIPS
     for body in state.bodies:
         if body.held:
             low = min(low, body.position[2] - body.half_height)
