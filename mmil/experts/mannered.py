@@ -12,7 +12,9 @@ PACES: Mapping[str | None, float] = {None: 0.6, "slowly": 0.25, "gently": 0.3, "
 # of the longest step: a gentle hand that comes down, or sideways to what it is to move; from where on it slows [m]
 DOWN, BESIDE, NEAR = 0.05, 0.12, 0.04
 TIPS, FINGER = 0.0095, 0.010  # [m], from the middle of the finger tips down to their end, and to their sides
-EASY, GIVE = 2.0, 0.01  # [N] that a gentle hand bears; of the longest step: how far it gives way to each newton more
+BEARS, GIVE = 2.0, 0.01  # [N] that a gentle hand bears; of the longest step: how far it gives way to each newton more
+PRESSING = 0.12  # of the longest step: down on what springs back, and does not give way to it
+PRESSED = ("press",)  # verbs
 SHUT = 0.01  # [m], between the pads of a hand that holds nothing
 
 
@@ -35,16 +37,18 @@ class Mannered(Actor):
         step = float(np.linalg.norm(action[:3]))
         action[:3] *= min(1.0, pace / max(step, 1e-9))
         if gentle:
-            down = 0.0 if _closing(state, action) else _slowed(pace, DOWN, _under(state))
+            pressing = state.goal.verb in PRESSED
+            least = PRESSING if pressing else DOWN
+            down = 0.0 if _closing(state, action) else _slowed(pace, least, _under(state))
             action[2] = max(action[2], -down)
-            action[:3] += _give(state)
+            action[:3] += 0.0 if pressing else _give(state)
         return action
 
 
 def _give(state: State) -> np.ndarray:
     """float64 (3,): the way that the world pushes the hand, as far as that is more than it bears."""
     push = float(np.linalg.norm(state.force))
-    return GIVE * max(0.0, push - EASY) * state.force / max(push, 1e-9)
+    return GIVE * max(0.0, push - BEARS) * state.force / max(push, 1e-9)
 
 
 def _slowed(pace: float, least: float, gap: float) -> float:
