@@ -8,7 +8,9 @@ import numpy as np
 
 from mmil.contracts import Actor, Observation, State
 
-PACES: Mapping[str | None, float] = {None: 0.6, "slowly": 0.25, "gently": 0.3, "quickly": 1.0}  # of the longest step
+PACES: Mapping[str | None, float] = {None: 0.6, "slowly": 0.22, "gently": 0.3, "quickly": 1.0}  # of the longest step
+# a wiping hand is slow on its way: what it presses on needs its stride, and holds it back
+WAY, RUBS = 0.13, 1.0  # of the longest step; [N] from below: it is there
 # of the longest step: a gentle hand that comes down, or sideways to what it is to move; from where on it slows [m]
 DOWN, BESIDE, NEAR = 0.05, 0.12, 0.04
 TIPS, FINGER = 0.0095, 0.010  # [m], from the middle of the finger tips down to their end, and to their sides
@@ -30,7 +32,7 @@ class Mannered(Actor):
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
         assert state is not None, "an expert reads privileged state"
         action = self.actor.act(observation, state).copy()
-        pace = PACES[state.goal.manner]
+        pace = _pace(state)
         gentle = state.goal.manner == "gently"
         if gentle:
             pace = _slowed(pace, BESIDE, _beside(state))
@@ -43,6 +45,12 @@ class Mannered(Actor):
             action[2] = max(action[2], -down)
             action[:3] += 0.0 if pressing else _give(state)
         return action
+
+
+def _pace(state: State) -> float:
+    if (state.goal.verb, state.goal.manner) == ("wipe", "slowly"):
+        return PACES[None] if state.force[2] > RUBS else WAY
+    return PACES[state.goal.manner]
 
 
 def _give(state: State) -> np.ndarray:
