@@ -15,13 +15,12 @@ WAY, RUBS = 0.13, 1.0  # of the longest step; [N] from below: it is there
 DOWN, BESIDE, NEAR = 0.05, 0.12, 0.04
 TIPS, FINGER = 0.0095, 0.010  # [m], from the middle of the finger tips down to their end, and to their sides
 BEARS, GIVE = 2.0, 0.01  # [N] that a gentle hand bears; of the longest step: how far it gives way to each newton more
-PRESSING = 0.12  # of the longest step: down on what springs back, and does not give way to it
-PRESSED = ("press",)  # verbs
+SPRINGY, PRESSING = ("press",), 0.12  # verbs done to what pushes back; of the longest step: down on it, unyielding
 SHUT = 0.01  # [m], between the pads of a hand that holds nothing
 
 
 class Mannered(Actor):
-    """Any actor with its steps cut to a pace; where it goes is left alone, so that labels stay those of an expert."""
+    """Any actor with its steps cut to a pace, and gentle to what it feels; where it goes stays that of an expert."""
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
@@ -33,30 +32,30 @@ class Mannered(Actor):
         assert state is not None, "an expert reads privileged state"
         action = self.actor.act(observation, state).copy()
         pace = _pace(state)
-        gentle = state.goal.manner == "gently"
-        if gentle:
-            pace = _slowed(pace, BESIDE, _beside(state))
         step = float(np.linalg.norm(action[:3]))
         action[:3] *= min(1.0, pace / max(step, 1e-9))
-        if gentle:
-            pressing = state.goal.verb in PRESSED
-            least = PRESSING if pressing else DOWN
-            down = 0.0 if _closing(state, action) else _slowed(pace, least, _under(state))
-            action[2] = max(action[2], -down)
-            action[:3] += 0.0 if pressing else _give(state)
-        return action
+        return _gentle(action, state, pace=pace) if state.goal.manner == "gently" else action
 
 
 def _pace(state: State) -> float:
-    if (state.goal.verb, state.goal.manner) == ("wipe", "slowly"):
+    """The longest step here, of the longest there is."""
+    manner = state.goal.manner
+    if manner == "gently":
+        return _slowed(PACES[manner], BESIDE, _beside(state))
+    if manner == "slowly" and state.goal.verb == "wipe":
         return PACES[None] if state.force[2] > RUBS else WAY
-    return PACES[state.goal.manner]
+    return PACES[manner]
 
 
-def _give(state: State) -> np.ndarray:
-    """float64 (3,): the way that the world pushes the hand, as far as that is more than it bears."""
+def _gentle(action: np.ndarray, state: State, *, pace: float) -> np.ndarray:
+    """The same action, easing down, and giving way to the world where it pushes more than the hand bears."""
+    springy = state.goal.verb in SPRINGY
+    down = 0.0 if _closing(state, action) else _slowed(pace, PRESSING if springy else DOWN, _under(state))
+    action[2] = max(action[2], -down)
     push = float(np.linalg.norm(state.force))
-    return GIVE * max(0.0, push - BEARS) * state.force / max(push, 1e-9)
+    if push > BEARS and not springy:
+        action[:3] += GIVE * (push - BEARS) * state.force / push
+    return action
 
 
 def _slowed(pace: float, least: float, gap: float) -> float:
@@ -69,7 +68,7 @@ def _closing(state: State, action: np.ndarray) -> bool:
 
 
 def _beside(state: State) -> float:
-    """[m], 0 or more: from the finger tips sideways to the goal's object, where they are low enough to meet it."""
+    """[m], 0 or more: from the fingers sideways to the goal's object, where they are low enough to meet it."""
     body = state.body(state.goal.object)
     if body.held or state.eef_position[2] > body.position[2] + body.half_height:
         return NEAR
@@ -78,7 +77,7 @@ def _beside(state: State) -> float:
 
 
 def _under(state: State) -> float:
-    """[m], 0 or more: from the finger tips, or what they hold, down to what is under them."""
+    """[m], 0 or more: from the end of the finger tips, or what they hold, down to what is under them."""
     low = state.eef_position[2] - TIPS
     for body in state.bodies:
         if body.held:
