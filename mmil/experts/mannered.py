@@ -12,8 +12,9 @@ PACES: Mapping[str | None, float] = {None: 0.6, "slowly": 0.22, "gently": 0.3, "
 # a wiping hand is slow on its way: what it presses on needs its stride, and holds it back
 WAY, RUBS = 0.13, 1.0  # of the longest step; [N] from below: it is there
 # of the longest step: a gentle hand that comes down, or sideways to what it is to move; from where on it slows [m]
-DOWN, BESIDE, NEAR = 0.05, 0.12, 0.04
+DOWN, BESIDE, NEAR = 0.05, 0.08, 0.04
 TIPS, FINGER = 0.0095, 0.010  # [m], from the middle of the finger tips down to their end, and to their sides
+PALM, OVER = 0.021, 0.028  # [m], from there to the sides of the palm, and up to where it meets what is tall
 BEARS, GIVE = 2.0, 0.01  # [N] that a gentle hand bears; of the longest step: how far it gives way to each newton more
 SPRINGY, PRESSING = ("press",), 0.12  # verbs done to what pushes back; of the longest step: down on it, unyielding
 SHUT = 0.01  # [m], between the pads of a hand that holds nothing
@@ -72,7 +73,8 @@ def _beside(state: State) -> float:
     body = state.body(state.goal.object)
     if body.held or state.eef_position[2] > body.position[2] + body.half_height:
         return NEAR
-    distance = np.linalg.norm((body.position - state.eef_position)[:2]) - max(body.half_size[:2]) - FINGER
+    reach = PALM if body.position[2] + body.half_height > state.eef_position[2] + OVER else FINGER
+    distance = np.linalg.norm((body.position - state.eef_position)[:2]) - max(body.half_size[:2]) - reach
     return max(0.0, float(distance))
 
 
