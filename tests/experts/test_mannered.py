@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmil.contracts import Actor, Body, Goal, State, Thing
-from mmil.experts import Mannered, Skilled
+from mmil.experts import Disturbed, Mannered, Skilled
 from mmil.rollout import rollout
 from mmil.scenes import Tabletop, skills
 from mmil.scenes.things import SHAPES
@@ -81,3 +81,13 @@ def test_it_does_in_its_manner_what_it_once_did_not(scene, verb, manner, seed):
     told = {"goal": goal, "instruction": "as you are told"}
     episode = rollout(scene, Mannered(Skilled()), seed=seed, horizon=700, record=False, **told)
     assert episode.success, (episode.outcome, episode.measures)
+
+
+def test_what_is_done_in_a_manner_is_disturbed_in_it():
+    goal, strays = Goal("touch", CUBE), {}
+    for manner in (None, "slowly", "gently"):
+        told, actor = state(goal.done(manner), height=0.1), Disturbed(Mannered(Still()), sway=0.2, push=0.2)
+        actor.reset(3)
+        calm = Mannered(Still()).act(None, told)[:3]
+        strays[manner] = np.max([np.linalg.norm(actor.act(None, told)[:3] - calm) for _ in range(50)])
+    assert strays["slowly"] < 0.6 * strays[None] and strays["gently"] < 0.5 * strays[None], strays
