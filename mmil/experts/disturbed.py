@@ -8,7 +8,7 @@ import numpy as np
 
 from mmil.contracts import Actor, Observation, State
 
-CALM: Mapping[str | None, float] = {"slowly": 0.3, "gently": 0.2}  # of a disturbance: else it would undo the manner
+CALM: Mapping[str | None, float] = {"slowly": 0.3, "gently": 0.1}  # of a disturbance: else it would undo the manner
 
 
 class Disturbed(Actor):
