@@ -76,6 +76,7 @@ class State:
     table_height: float  # [m]
     force: np.ndarray = field(default_factory=lambda: np.zeros(3))  # float64 (3,) [N], world: on the hand, tared
     contact: float = 0.0  # [N], highest of the last control step: on the hand and what it holds, a squeeze apart
+    lasting: float = 0.0  # [N], of the same, in most of its readings: without the spike of an impact
     taken: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))  # (n, 4) x, y, radius, height [m] of fixtures
 
     @property

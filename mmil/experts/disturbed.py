@@ -8,13 +8,16 @@ import numpy as np
 
 from mmil.contracts import Actor, Observation, State
 
+CALM: Mapping[str | None, float] = {"slowly": 0.3, "gently": 0.1}  # of a disturbance: else it would undo the manner
+
 
 class Disturbed(Actor):
     """An actor whose executed actions sway a little all the time and are pushed aside now and then.
 
     sway: standard deviation of a slowly changing offset on the motion axes. push: chance a step that a push begins,
     which overrides the motion for 2–`longest` steps; half of the pushes also let go of or close the hand. miss: chance
-    a step that the hand closes where it is and rises for as long, as after a grasp that missed.
+    a step that the hand closes where it is and rises for as long, as after a grasp that missed. What is to be done
+    slowly or gently is disturbed as slowly and as gently.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class Disturbed(Actor):
 
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
         action = self.actor.act(observation, state).copy()
-        rng = self._rng
+        rng, calm = self._rng, CALM.get(state.goal.manner, 1.0) if state is not None else 1.0
         self._offset = 0.8 * self._offset + 0.6 * self.sway * rng.standard_normal(6)
         if self._left == 0 and (chance := rng.random()) < self.push + self.miss:
             self._left = int(rng.integers(2, self.longest + 1))
@@ -46,8 +49,8 @@ class Disturbed(Actor):
         if self._left:
             self._left -= 1
             hand = self._pushed[6] or action[6]
-            return np.append(self._pushed[:6], hand).astype(np.float32)
-        action[:6] += self._offset
+            return np.append(calm * self._pushed[:6], hand).astype(np.float32)
+        action[:6] += calm * self._offset
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
     def _draw_push(self) -> np.ndarray:

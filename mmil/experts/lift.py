@@ -8,7 +8,7 @@ from mmil.contracts import Actor, Observation, State
 from mmil.experts.grasp import take
 from mmil.experts.motion import CLOSED, move
 
-RISE = 0.16  # [m], over the table: where a held thing is carried
+RISE, UP = 0.16, 0.06  # [m], over the table: where the hand carries a thing, and where the thing is at least
 
 
 class Lift(Actor):
@@ -22,6 +22,7 @@ class Lift(Actor):
         body = state.body(state.goal.object)
         if body.held and state.gripper_command > 0:
             above = max(RISE, body.half_height + 0.1) if body.half_height > 0.05 else RISE
-            rise = np.array([0.0, 0.0, state.table_height + above - state.eef_position[2]])
-            return move(state, rise, yaw=None, gripper=CLOSED)
+            low = body.position[2] - body.half_height  # which hangs deep in a hand that it slid down in
+            rise = state.table_height + max(above - state.eef_position[2], UP - low)
+            return move(state, np.array([0.0, 0.0, rise]), yaw=None, gripper=CLOSED)
         return take(state, body)

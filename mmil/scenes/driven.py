@@ -29,7 +29,7 @@ class Driven(ManipulationEnv):
     def __init__(self, *, processors: Sequence[Callable[[str], str]] = (), stock_control: bool = False) -> None:
         self._processors, self._stock_control = tuple(processors), stock_control
         self.wrench = np.zeros((READINGS, 6))
-        self.contact = 0.0  # [N], highest in the last control step: the world's push against the hand and what it holds
+        self.contacts = np.zeros(READINGS)  # [N], in the last control step: of the world on the hand and what it holds
         super().__init__(
             robots="Panda",
             controller_configs=load_composite_controller_config(controller=str(CONTROLLER)),
@@ -81,7 +81,6 @@ class Driven(ManipulationEnv):
         """One control step, of robosuite's own controller or of its quick equal."""
         model, data = self.sim.model._model, self.sim.data._data
         every = self._substeps // READINGS
-        self.contact = 0.0
         for number, reading in enumerate(self.wrench):
             if self._stock_control:
                 self._advance_as_stock(action, every, reading, first=number == 0)
@@ -89,7 +88,7 @@ class Driven(ManipulationEnv):
                 if number == 0:
                     self._control.begin(action)
                 self._control.advance(every, reading)
-            self.contact = max(self.contact, self._net_contact())
+            self.contacts[number] = self._net_contact()
         # what is seen and told is the state that is stored, not the one a substep before
         mujoco.mj_kinematics(model, data)
         mujoco.mj_camlight(model, data)

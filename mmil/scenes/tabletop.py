@@ -278,7 +278,8 @@ class Tabletop(Stored):
             gripper_command=self._command,
             table_height=float(TABLE_TOP[2]),
             force=self._robot.force(self._world.wrench - self._tare),
-            contact=self._world.contact,
+            contact=float(self._world.contacts.max()),
+            lasting=float(np.median(self._world.contacts)),
             taken=self._furniture.taken,
         )
 

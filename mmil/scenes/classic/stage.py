@@ -235,7 +235,8 @@ class Classic(Stored):
             gripper_command=self._command,
             table_height=self.table_height,
             force=robot.force(self._world.wrench - self._tare),
-            contact=self._world.contact,
+            contact=float(self._world.contacts.max()),
+            lasting=float(np.median(self._world.contacts)),
         )
 
     def _body(self, thing: Thing, name: str, half_size: Sequence[float] | np.ndarray, **about: Any) -> Body:
