@@ -25,7 +25,7 @@ MANNERS = {  # of the plain median: at least, at most
     ("gently", "peak_force"): (0.0, 0.7),
     ("quickly", "path_speed"): (1.15, np.inf),
 }
-MEASURES = {"path_speed": "m/s", "peak_force": "N", "lasting_force": "N"}
+MEASURES = {"path_speed": "m/s", "peak_force": "N"}
 LISTED = 4  # names in a note
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from mmil.ablation.recipe import BASE, Job, Place
 from mmil.contracts import Trial, UserError
-from mmil.evaluation.evaluate import TRIALS, finished
+from mmil.evaluation.evaluate import finished
+from mmil.evaluation.extent import usual_horizon, usual_trials
 from mmil.evaluation.runs import Run, read_run
 from mmil.evaluation.statistics import Paired, paired, wilson
 from mmil.evaluation.trials import weights_sha256
@@ -33,8 +34,11 @@ def trained(job: Job) -> bool:
 
 def judged(job: Job) -> bool:
     """Whether its trials are those that are asked for, in every suite."""
-    asked = {name: job.judged[name] for name in ("seed", "ensemble", "horizon")}
-    asked |= {"n": job.judged["trials"] or TRIALS, "execute": executed(job.judged["execute"], job.judged["ensemble"])}
+    scene = RunFolder.open(job.run).made_with["scene"]
+    asked = {name: job.judged[name] for name in ("seed", "ensemble")}
+    asked |= {"n": job.judged["trials"] or usual_trials(scene)}
+    asked |= {"horizon": job.judged["horizon"] or usual_horizon(scene)}
+    asked |= {"execute": executed(job.judged["execute"], job.judged["ensemble"])}
     asked |= {"weights_sha256": weights_sha256(job.run)}
     return all(finished(job.run / "evaluation" / suite, asked) for suite in job.judged["suite"].split(","))
 

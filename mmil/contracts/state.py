@@ -75,8 +75,7 @@ class State:
     gripper_command: float  # last commanded: −1 open, +1 closed
     table_height: float  # [m]
     force: np.ndarray = field(default_factory=lambda: np.zeros(3))  # float64 (3,) [N], world: on the hand, tared
-    contact: float = 0.0  # [N], highest of the last control step: on the hand and what it holds, a squeeze apart
-    lasting: float = 0.0  # [N], of the same, in most of its readings: without the spike of an impact
+    contact: float = 0.0  # [N], median of the last control step: on the hand and what it holds, a squeeze apart
     taken: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))  # (n, 4) x, y, radius, height [m] of fixtures
 
     @property

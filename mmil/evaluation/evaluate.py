@@ -13,6 +13,7 @@ from mmil.config import build_scene
 from mmil.contracts import UserError
 from mmil.evaluation.altered import Change, How, Props, require_possible
 from mmil.evaluation.attribution import attribute, record, write
+from mmil.evaluation.extent import usual_horizon, usual_trials
 from mmil.evaluation.modelcard import write_model_card
 from mmil.evaluation.stage import Request, Stage, Told
 from mmil.evaluation.suites import Suite, load_suite, suite_names
@@ -24,7 +25,7 @@ from mmil.language.instructions import load_instructions
 from mmil.parallel import PATIENCE
 from mmil.run import RunFolder, commit
 
-TRIALS, ATTRIBUTED = 100, 20  # of a suite, and of every altered input
+ATTRIBUTED = 20  # trials of every altered input
 DONORS = 8  # trials whose instants a shuffled input is drawn from
 
 
@@ -38,7 +39,7 @@ def evaluate(
     seed: int = 0,
     execute: int | None = None,
     ensemble: float | None = None,
-    horizon: int = 120,
+    horizon: int | None = None,
     instructions: Path | None = None,
     without: str | None = None,
     how: How = "drop",
@@ -49,19 +50,21 @@ def evaluate(
 ) -> dict[str, dict[str, Any]]:
     """Trials of the run's policy in a suite, in several (`seen,camera`) or in all of them; summaries by suite.
 
-    trials: 100 of each suite unless told, and 20 of each altered input for attribution; the scene's verbs come in
-    turns, so that each has as many. patience: seconds a trial may take before its worker counts as hung and is
+    trials: unless told, 100 of each suite, or 20 of each of the scene's verbs if these are more, and 20 of each altered
+    input for attribution; the verbs come in turns, so that each has as many. patience: seconds a trial may take before its worker counts as hung and is
     replaced (10 times the slowest one, if that is more); null: no end. execute: actions of each predicted chunk before
     it looks again, 4 unless given. ensemble: plan at every step instead and average all plans for an instant, the i-th
-    oldest weighted by exp(−ensemble · i), as 0.01. horizon: control steps a trial may take; in a manner it may take
-    more. instructions: YAML of your own sentences, verb → templates. without: an input (a camera, cameras, signals,
+    oldest weighted by exp(−ensemble · i), as 0.01. horizon: control steps a trial may take, the scene's own
+    unless given, and 120 at least; in a manner it may take more. instructions: YAML of your own sentences, verb → templates. without: an input (a camera, cameras, signals,
     wrench, poses, sentence or one signal) that is dropped, frozen, shuffled or swapped, as `how` says. attribution: do
     that with every input on the same layouts. out: where trials.jsonl and summary.json go, RUN/evaluation/SUITE unless
     given. tell: hears which suites are left out.
     """
     folder = RunFolder.open(run)
     change = _change(folder, without, how, attribution=attribution)
-    ask = Ask((ATTRIBUTED if attribution else TRIALS) if trials is None else trials, seed, workers, patience)
+    scene = folder.made_with["scene"]
+    count = trials if trials is not None else ATTRIBUTED if attribution else usual_trials(scene)
+    ask = Ask(count, seed, workers, patience)
     if ask.trials < 1:
         raise UserError(f"{trials} trials; at least 1 is needed")
     own = load_instructions(instructions, Grammar.load().verbs) if instructions else None
@@ -69,6 +72,7 @@ def evaluate(
     suites = _suites(_asked(suite, attribution), own_name=instructions.stem if instructions else None, change=change)
     suites = _possible(suites, held, mannered=_mannered(folder), tell=tell)
     execution = {"execute": executed(execute, ensemble), "ensemble": ensemble}
+    horizon = usual_horizon(scene) if horizon is None else horizon
     about = {"command": command, **_about(folder, instructions), **execution, "horizon": horizon}
     actor = partial(load_runner, folder.path, **execution)
     stage = _stage(folder, actor=actor, horizon=horizon, own=own, held=held)

@@ -6,7 +6,7 @@ import numpy as np
 
 from mmil.contracts import Actor, Observation, State
 from mmil.experts.grasp import take
-from mmil.experts.motion import CLOSED, move
+from mmil.experts.motion import CLOSED, move, stride
 
 STRIDE = 0.02  # [m], of a pulling or pushing step
 BEFORE = 0.035  # [m], before the handle: where the closed hand comes down to push
@@ -24,7 +24,7 @@ class Open(Actor):
         assert state is not None, "an expert reads privileged state"
         handle = state.body(state.goal.object)
         if handle.held and state.gripper_command > 0:
-            pull = STRIDE * handle.rotation[:, 0]
+            pull = stride(state, STRIDE) * handle.rotation[:, 0]
             pull[2] = handle.position[2] - state.eef_position[2]
             return move(state, pull, yaw=None, gripper=CLOSED)
         return take(state, handle)
@@ -46,7 +46,7 @@ class Close(Actor):
         across[2] = 0.0
         height = float(handle.position[2] - state.eef_position[2])
         if along < -0.012 and np.linalg.norm(across) < ASIDE + 0.01 and abs(height) < 0.015:
-            return move(state, STRIDE * way - across + np.array([0.0, 0.0, height]), yaw=None, gripper=CLOSED)
+            return move(state, stride(state, STRIDE) * way - across + np.array([0.0, 0.0, height]), yaw=None, gripper=CLOSED)
         before = -BEFORE * way - hand
         before[2] = 0.0
         if np.linalg.norm(before) < ASIDE:

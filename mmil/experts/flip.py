@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmil.contracts import Actor, Observation, State
-from mmil.experts.motion import CLOSED, funnel, move
+from mmil.experts.motion import CLOSED, funnel, move, stride
 from mmil.experts.push import turn
 
 BEHIND = 0.040  # [m], of the knob: where the hand comes down
@@ -34,8 +34,8 @@ class Flip(Actor):
         yaw = turn(state, way)
         level = ON_IT if along > -0.75 * BEHIND else LEVEL
         if along < 0.01 and np.linalg.norm(across) < STRAY and abs(height) < level:
-            stride = LAST + (STRIDE - LAST) * min(1.0, 2.0 * (1.0 - knob.value))
-            return move(state, stride * way - across + np.array([0.0, 0.0, height]), yaw=yaw, gripper=CLOSED)
+            step = LAST + (stride(state, STRIDE) - LAST) * min(1.0, 2.0 * (1.0 - knob.value))
+            return move(state, step * way - across + np.array([0.0, 0.0, height]), yaw=yaw, gripper=CLOSED)
         behind = -BEHIND * way - hand
         clear = float(knob.position[2] + knob.half_size[2] + CLEAR)
         goal = funnel(float(np.linalg.norm(behind)), yaw, low=state.table_height + LOW, high=clear)

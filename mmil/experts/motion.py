@@ -9,6 +9,7 @@ from mmil.contracts import State
 OPEN, CLOSED = -1.0, 1.0
 METRES, RADIANS = 0.05, 0.5  # what an action of 1 asks for (OSC_POSE's output_max)
 GAIN = 1.0
+HASTE = 1.6  # of a stride, where it is to be done quickly
 OVER, TURNED = 0.010, 0.2  # [m] beside its place, [rad] off its turn: a hand goes all the way down
 SLOPE, TWIST = 0.02, 0.6  # [m], [rad] more than that: it stays all the way up
 
@@ -19,6 +20,11 @@ def move(state: State, offset: np.ndarray, *, yaw: float | None, gripper: float,
     turn[2] += yaw or 0.0
     action = np.concatenate([gain * offset / METRES, gain * turn / RADIANS])
     return np.append(np.clip(action, -1.0, 1.0), gripper).astype(np.float32)
+
+
+def stride(state: State, usual: float) -> float:
+    """[m], of a step that moves something: longer where it is to be done quickly."""
+    return HASTE * usual if state.goal.manner == "quickly" else usual
 
 
 def funnel(sideways: float, yaw: float, *, low: float, high: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmil.contracts import SIDES, Actor, Observation, State
-from mmil.experts.motion import CLOSED, funnel, move
+from mmil.experts.motion import CLOSED, funnel, move, stride
 
 AWAY = 0.035  # [m], between the thing's side and the hand before it pushes
 STRAY = 0.020  # [m], across the way: a hand that pushes already goes on
@@ -37,7 +37,7 @@ class Push(Actor):
         if along < -0.5 * reach and np.linalg.norm(across) < STRAY and abs(height) < level:
             if state.goal.manner == "gently" and body.touched:
                 height = max(height, 0.0)  # having come up onto the thing, it does not press it down
-            offset = STRIDE * way - across + np.array([0.0, 0.0, height])
+            offset = stride(state, STRIDE) * way - across + np.array([0.0, 0.0, height])
             return move(state, offset, yaw=yaw, gripper=CLOSED)
         behind = -(reach + AWAY) * way - hand  # from the hand to where it goes down
         behind[2] = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmil.contracts import Actor, Observation, State
-from mmil.experts.motion import CLOSED, move, to_nearest_left
+from mmil.experts.motion import CLOSED, move, stride, to_nearest_left
 
 FUNNEL, STEEP, HOVER = 0.020, 2.0, 0.07  # [m], as in grasp.take
 WANTED = 8.0  # [N], down on the table
@@ -35,6 +35,6 @@ class Wipe(Actor):
             offset *= 0.3
             offset[2] = -LANDING
         else:
-            offset *= min(1.0, STRIDE / max(sideways, 1e-9))
+            offset *= min(1.0, stride(state, STRIDE) / max(sideways, 1e-9))
             offset[2] = np.clip(LEAN + COMPLIANCE * (state.force[2] - WANTED), MOST, LEAST)
         return move(state, offset, yaw=None, gripper=CLOSED)

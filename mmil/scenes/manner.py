@@ -16,9 +16,6 @@ from mmil.contracts import Goal, State
 
 PLAIN = Path(__file__).parent / "manners.yaml"
 SLOW, GENTLE, QUICK = 0.6, 0.7, 1.15  # of the plain medians: at most, at most, at least
-# a stiff contact simulated is for 2 ms what no sensor would feel, and one reading in five meets it by chance: where the
-# highest reading is too much, what most readings of a control step agree on decides
-FORCES = ("peak_force", "lasting_force")
 SECONDS = 0.05  # of a control step
 
 
@@ -26,21 +23,19 @@ class Course:
     """What can be measured of an attempt, from one state after the other."""
 
     def __init__(self, start: State) -> None:
-        self._last, self._steps, self._way = start.eef_position, 0, 0.0
-        self._peak = self._lasting = 0.0
+        self._last, self._steps, self._way, self._peak = start.eef_position, 0, 0.0, 0.0
 
     def add(self, state: State) -> None:
         self._way += float(np.linalg.norm(state.eef_position - self._last))
-        self._peak, self._lasting = max(self._peak, state.contact), max(self._lasting, state.lasting)
+        self._peak = max(self._peak, state.contact)
         self._last = state.eef_position
         self._steps += 1
 
     @property
     def measures(self) -> dict[str, float]:
-        """`path_speed` [m/s] of the hand on the whole, `peak_force` [N] on it, `lasting_force` [N] without spikes."""
+        """`path_speed` [m/s] of the hand on the whole, `peak_force` [N] on it, spikes apart."""
         speed = self._way / (self._steps * SECONDS) if self._steps else 0.0
-        force = {"peak_force": round(self._peak, 4), "lasting_force": round(self._lasting, 4)}
-        return {"path_speed": round(speed, 6), **force}
+        return {"path_speed": round(speed, 6), "peak_force": round(self._peak, 4)}
 
 
 def fulfilled(goal: Goal, measures: Mapping[str, float]) -> bool:
@@ -48,10 +43,8 @@ def fulfilled(goal: Goal, measures: Mapping[str, float]) -> bool:
     plain = plain_medians().get(goal.verb)
     if goal.manner is None or plain is None:
         return True
-    shares = {name: measures[name] / value for name, value in plain.items() if name in measures}
-    gentle = min(shares[name] for name in FORCES if name in shares) <= GENTLE
-    speed = shares["path_speed"]
-    return {"slowly": speed <= SLOW, "gently": gentle, "quickly": speed >= QUICK}[goal.manner]
+    speed, force = measures["path_speed"] / plain["path_speed"], measures["peak_force"] / plain["peak_force"]
+    return {"slowly": speed <= SLOW, "gently": force <= GENTLE, "quickly": speed >= QUICK}[goal.manner]
 
 
 @lru_cache(maxsize=1)
