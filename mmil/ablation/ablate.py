@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from mmil.ablation.page import write
 from mmil.ablation.recipe import Axes, Job, Options, Recipe, Resolve, chosen, require_episodes
 from mmil.ablation.results import judged, results, trained
 from mmil.contracts import UserError
+from mmil.data.locked import LOCK, locked
 from mmil.evaluation.suites import load_suite
 
 SUITES = ("seen", "paraphrase", "camera")
@@ -110,12 +110,8 @@ def _alone(out: Path) -> Iterator[int]:
     if strangers or (out.exists() and not out.is_dir()):
         raise UserError(f"{out} holds something else: {', '.join(strangers[:3])}; name a new or empty folder")
     out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{out} is being worked at by another process, or by what one has left behind") from None
+    with locked(out, error=f"{out} is being worked at by another process, or by what one has left behind") as lock:
         yield lock.fileno()
 
 
-OWN = (".lock", "log.txt", "runs", "results.json", "table.txt", "figure.svg", "ablation.html")
+OWN = (LOCK, "log.txt", "runs", "results.json", "table.txt", "figure.svg", "ablation.html")

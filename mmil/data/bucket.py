@@ -8,7 +8,8 @@ from typing import Any, BinaryIO
 
 from mmil.contracts import UserError
 from mmil.data.lease import Lease
-from mmil.data.store import LOCK, Store
+from mmil.data.locked import LOCK
+from mmil.data.store import Store
 
 
 class Bucket(Store):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 from mmil.contracts import UserError, camera_of
 from mmil.data.dataset import INDEX, MANIFEST, Dataset
 from mmil.data.layout import Layout
+from mmil.data.locked import LOCK, locked
 from mmil.data.maps import decode_map, map_file
 from mmil.data.members import Sample, read_samples
 from mmil.data.sample import BLOCK, decode_arrays, encode_json, frame_name
@@ -105,14 +105,10 @@ def _require_same(made: Mapping[str, Any], asked: Mapping[str, Any], path: Path 
 def _sole_writer(out: Path, plan: Mapping[str, Any]) -> Iterator[None]:
     """Claim the folder for these features, and keep everybody else from writing into it meanwhile."""
     found = sorted(item.name for item in out.iterdir()) if out.is_dir() else []
-    if found and PLAN not in found and found != [".lock"]:
+    if found and PLAN not in found and found != [LOCK]:
         raise UserError(f"{out} holds something else: {', '.join(found[:3])}; features go to a new or empty folder")
     out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{out} is being written by another process") from None
+    with locked(out):
         if (out / PLAN).is_file():
             _require_same(json.loads((out / PLAN).read_bytes()), plan, out)
         else:

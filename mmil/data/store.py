@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import re
 import shutil
 from abc import ABC, abstractmethod
@@ -14,9 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mmil.contracts import UserError
+from mmil.data.locked import LOCK, locked
 from mmil.data.shards import write_atomic
 
-LOCK = ".lock"
 TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # of write_atomic
 
 
@@ -103,7 +101,7 @@ class Folder(Store):
     def hold(self, folder: str = "") -> Iterator[None]:
         try:
             (self.path / folder).mkdir(parents=True, exist_ok=True)
-            lock = self._locked()
+            lock = locked(self.path)
         except OSError as error:
             raise UserError(f"cannot write to {self.path}: {error.strerror}") from error
         with lock:
@@ -118,20 +116,6 @@ class Folder(Store):
     def free(self) -> int | None:
         standing = next(place for place in (self.path, *self.path.absolute().parents) if place.exists())
         return shutil.disk_usage(standing).free
-
-    def _locked(self) -> BinaryIO:
-        while True:
-            lock = (self.path / LOCK).open("wb")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.path.samestat(os.fstat(lock.fileno()), (self.path / LOCK).stat()):
-                    return lock
-            except BlockingIOError:
-                lock.close()
-                raise UserError(f"another `mmil` is writing to {self.path}") from None
-            except FileNotFoundError:  # whoever held it has just removed it
-                pass
-            lock.close()
 
     def _remove_temporaries(self) -> None:
         for path in (*self.path.glob(".*.tmp"), *self.path.glob("*/.*.tmp")):

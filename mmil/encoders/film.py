@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmil.contracts import require_number
+from mmil.contracts import UserError, require_number
+from mmil.encoders.conditioning import film
 from mmil.encoders.fusion import Context, Fusion, Sizes, mixing
 from mmil.encoders.language import Sentence
 from mmil.encoders.pointing import grid_places, pointed
+from mmil.encoders.relating import Relating
 
 
 class FilmFusion(Fusion):
     """Language scales and shifts the visual tokens (FiLM, Perez 2018), which then point at places in each picture.
 
     `points` softmax maps a camera give where (spatial soft-argmax, Finn 2016) and what is there; both are laid
-    beside the signals, the wrench and the sentence and mixed by an MLP.
+    beside the signals, the wrench and the sentence and mixed by an MLP. marks: places a camera, of what may be asked
+    for or stand beside it, that all cameras' cells compare theirs with before they are pointed at (Relating); they lie
+    on the ground, which then has to be given.
     """
 
     def __init__(
-        self, sizes: Sizes, *, points: int = 16, width: int = 256, dropout: float = 0.0, ground: float | None = None
+        self,
+        sizes: Sizes,
+        *,
+        points: int = 16,
+        width: int = 256,
+        dropout: float = 0.0,
+        ground: float | None = None,
+        marks: int = 0,
     ) -> None:
         super().__init__(sizes, width=width, ground=ground)
         require_number(least=1, points=points)
+        require_number(least=0, marks=marks)
+        if marks and ground is None:
+            raise UserError(f"{marks} marks lie on the ground; give its height as `ground`, or no marks")
         language = sizes.sentence * sizes.token
         self.look = nn.ModuleDict(
             {
@@ -33,6 +48,8 @@ class FilmFusion(Fusion):
                 for camera, grid in sizes.grids.items()
             }
         )
+        relate = partial(Relating, sizes.token, tuple(sizes.grids), language=language, marks=marks)
+        self.relate = nn.ModuleDict({camera: relate() for camera in sizes.grids} if marks else {})
         numbers = 2 + sizes.token // 4 + self.located  # a point
         read = [(f"camera.{camera}", sizes.past * points * numbers) for camera in sizes.grids]
         read += [(f"other.{number}", sizes.past * sizes.token) for number in range(sizes.others)]
@@ -48,12 +65,25 @@ class FilmFusion(Fusion):
         signals: Mapping[str, torch.Tensor],
     ) -> Context:
         language = sentence.tokens.flatten(1)
+        located = {camera: self.locate(camera, signals) for camera in self.look}
+        cells = {camera: look.asked(visual[camera], language) for camera, look in self.look.items()}
+        cells = self._related(cells, language, located)
         seen, looks = [], {}
         for camera, look in self.look.items():
-            found, looks[camera] = look(visual[camera], language, self.locate(camera, signals))
+            found, looks[camera] = look(cells[camera], located[camera])
             seen.append(found)  # (B, K, points · …)
         vector = self.mix(torch.cat([part.flatten(1) for part in (*seen, *others)] + [language], dim=1))
         return Context(vector, looks, sentence.tokens)
+
+    def _related(
+        self, cells: dict[str, torch.Tensor], language: torch.Tensor, located: Mapping[str, torch.Tensor | None]
+    ) -> dict[str, torch.Tensor]:
+        """The cells, which now know where they lie beside the marks of every camera."""
+        places = {camera: place for camera, place in located.items() if place is not None}
+        if not self.relate:
+            return cells
+        every = torch.cat([relate.marks(cells[name], places[name]) for name, relate in self.relate.items()], dim=2)
+        return {name: relate(cells[name], language, places[name], every) for name, relate in self.relate.items()}
 
 
 class Pointing(nn.Module):
@@ -72,20 +102,15 @@ class Pointing(nn.Module):
         self.where, self.what = nn.Linear(width, points), nn.Linear(width, width // 4)
         self.register_buffer("places", grid_places(grid), persistent=False)
 
-    def forward(
-        self, tokens: torch.Tensor, language: torch.Tensor, located: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, K, points · (2 + width / 4)), 2 more a point with a ground (B, K, N, 2), of tokens (B, K, N, width).
+    def asked(self, tokens: torch.Tensor, language: torch.Tensor) -> torch.Tensor:
+        """(B, K, N, width), of as many tokens and a sentence (B, language): how each cell answers."""
+        x = F.gelu(film(tokens, self.first(language)))
+        return F.gelu(film(self.between(x), self.second(language)))
+
+    def forward(self, cells: torch.Tensor, located: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, K, points · (2 + width / 4)), 2 more a point with a ground (B, K, N, 2), of cells that were asked.
 
         And the logarithms of the points' maps (B, K, points, N).
         """
-        x = F.gelu(film(tokens, self.first(language)))
-        x = F.gelu(film(self.between(x), self.second(language)))
-        looks = self.where(x).float().log_softmax(dim=2).transpose(2, 3)  # (B, K, points, N)
-        return pointed(looks, self.what(x), self.places, located), looks
-
-
-def film(tokens: torch.Tensor, scale_shift: torch.Tensor) -> torch.Tensor:
-    """tokens (B, K, N, D) scaled and shifted by (B, 2·D)."""
-    scale, shift = scale_shift[:, None, None].chunk(2, dim=-1)
-    return tokens * (1 + scale) + shift
+        looks = self.where(cells).float().log_softmax(dim=2).transpose(2, 3)  # (B, K, points, N)
+        return pointed(looks, self.what(cells), self.places, located), looks

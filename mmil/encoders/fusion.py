@@ -10,11 +10,9 @@ import torch
 from torch import nn
 
 from mmil.contracts import require_known, require_number
-from mmil.encoders.geometry import ground_places, pluecker_rays
+from mmil.encoders.geometry import REACH, ground_places, pluecker_rays
 from mmil.encoders.language import Sentence
 from mmil.ranks import Dropout
-
-REACH = 0.2  # [m], the unit in which places on the ground are told to the network
 
 
 @dataclass(frozen=True)

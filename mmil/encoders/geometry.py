@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 STEEPEST = -0.05  # a ray closer to the horizon than this (direction's z) is bent down to it
+REACH = 0.2  # [m], the unit in which places on the ground are told to the network
 FARTHEST = 0.6  # [m], sideways from the hand; what lies beyond is drawn to the rim
 
 

@@ -46,7 +46,9 @@ class Close(Actor):
         across[2] = 0.0
         height = float(handle.position[2] - state.eef_position[2])
         if along < -0.012 and np.linalg.norm(across) < ASIDE + 0.01 and abs(height) < 0.015:
-            return move(state, stride(state, STRIDE) * way - across + np.array([0.0, 0.0, height]), yaw=None, gripper=CLOSED)
+            return move(
+                state, stride(state, STRIDE) * way - across + np.array([0.0, 0.0, height]), yaw=None, gripper=CLOSED
+            )
         before = -BEFORE * way - hand
         before[2] = 0.0
         if np.linalg.norm(before) < ASIDE:
