@@ -51,14 +51,15 @@ def evaluate(
     """Trials of the run's policy in a suite, in several (`seen,camera`) or in all of them; summaries by suite.
 
     trials: unless told, 100 of each suite, or 20 of each of the scene's verbs if these are more, and 20 of each altered
-    input for attribution; the verbs come in turns, so that each has as many. patience: seconds a trial may take before its worker counts as hung and is
-    replaced (10 times the slowest one, if that is more); null: no end. execute: actions of each predicted chunk before
-    it looks again, 4 unless given. ensemble: plan at every step instead and average all plans for an instant, the i-th
-    oldest weighted by exp(−ensemble · i), as 0.01. horizon: control steps a trial may take, the scene's own
-    unless given, and 120 at least; in a manner it may take more. instructions: YAML of your own sentences, verb → templates. without: an input (a camera, cameras, signals,
-    wrench, poses, sentence or one signal) that is dropped, frozen, shuffled or swapped, as `how` says. attribution: do
-    that with every input on the same layouts. out: where trials.jsonl and summary.json go, RUN/evaluation/SUITE unless
-    given. tell: hears which suites are left out.
+    input for attribution; the verbs come in turns, so that each has as many. patience: seconds a trial may take before
+    its worker counts as hung and is replaced (10 times the slowest one, if that is more); null: no end. execute:
+    actions of each predicted chunk before it looks again, 4 unless given. ensemble: plan at every step instead and
+    average all plans for an instant, the i-th oldest weighted by exp(−ensemble · i), as 0.01. horizon: control steps a
+    trial may take, the scene's own unless given, and 120 at least; in a manner it may take more. instructions: YAML of
+    your own sentences, verb → templates. without: an input (a camera, cameras, signals, wrench, poses, sentence or one
+    signal) that is dropped, frozen, shuffled or swapped, as `how` says. attribution: do that with every input on the
+    same layouts. out: where trials.jsonl and summary.json go, RUN/evaluation/SUITE unless given. tell: hears which
+    suites are left out.
     """
     folder = RunFolder.open(run)
     change = _change(folder, without, how, attribution=attribution)
