@@ -17,32 +17,52 @@ from mmil.data.stats import Stats
 from mmil.encoders import Fusion
 from mmil.policy import Policy
 from mmil.run import RunFolder
-from tests.learning import SPEC, tiny_batch, unit_stats
+from tests import learning
+from tests.learning import tiny_batch, unit_stats
 from tests.tiny import WIDTH, config
 
 EVERY = [kind for kind in vars(mmil.encoders).values() if isinstance(kind, type) and issubclass(kind, Fusion)]
-KINDS = sorted(kind.__name__ for kind in EVERY if kind is not Fusion)
 NAMES = ["joint_pos", "eef_pos_world"]
 OPTIONS = {"points": 2, "width": 24}
+FUSIONS = {kind.__name__: OPTIONS for kind in EVERY if kind is not Fusion}
+MARKED = {"ground": 0.1, "marks": 2}
+CASES = [*sorted(FUSIONS.items()), ("FilmFusion", OPTIONS | MARKED)]
 
 
-@pytest.fixture(scope="module", params=KINDS)
+def with_cameras(spec: Spec, *names: str) -> Spec:
+    """The spec with these cameras alone, whose poses are known."""
+    signals = {name: shape for name, shape in spec.signals.items() if not name.startswith("camera_")}
+    poses = {f"camera_{name}": (8,) for name in names}
+    return replace(spec, cameras=dict.fromkeys(names, (64, 64, 3)), signals=signals | poses)
+
+
+SPEC = with_cameras(learning.SPEC, *learning.SPEC.cameras)
+MORE = with_cameras(SPEC, "above", *SPEC.cameras)
+TOUCH = replace(SPEC, signals={"grip_force": (1,), **SPEC.signals})
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: "-".join([case[0], *(MARKED.keys() & case[1].keys())]))
 def first(request, tmp_path_factory) -> Path:
     """A finished run of each fusion, whose weights are as they began."""
-    folder = tmp_path_factory.mktemp(request.param) / "run"
-    told = config(**parts(request.param))
+    name, options = request.param
+    folder = tmp_path_factory.mktemp(name) / "run"
+    told = config(**parts({"class_path": f"mmil.encoders.{name}", "init_args": options}))
     policy = made(told, SPEC, seed=1)
     there = RunFolder.claim(folder, told)
-    there.describe(SPEC, unit_stats(), {"config": {}})
+    there.describe(SPEC, unit_stats(SPEC), {"config": {}})
     there.finish(policy, policy.state_dict(), epochs=1, seconds=1.0, device="cpu")
     return folder
 
 
-def parts(kind: str, *, names: list[str] = NAMES, **changed) -> dict:
+def fusion(run: Path) -> Mapping:
+    return RunFolder.open(run).config["algo"]["init_args"]["policy"]["init_args"]["fusion"]
+
+
+def parts(fusion: Mapping, *, names: list[str] = NAMES, **changed) -> dict:
     signals = {"class_path": "mmil.encoders.SignalTokens", "init_args": {"names": names, **WIDTH}}
     return {
         "signals": signals,
-        "fusion": {"class_path": f"mmil.encoders.{kind}", "init_args": OPTIONS},
+        "fusion": fusion,
         **changed,
     }
 
@@ -57,9 +77,8 @@ def made(told: Mapping, spec: Spec, *, seed: int) -> Policy:
 
 def begun(first: Path, spec: Spec = SPEC, *, cameras: Mapping[str, str] | None = None, **changed) -> tuple:
     """The policy that begins with that run, what it took, and the run's own."""
-    kind = RunFolder.open(first).config["algo"]["init_args"]["policy"]["init_args"]["fusion"]["class_path"]
     start = Start(first, spec, cameras=cameras)
-    policy = made(config(**parts(kind.rpartition(".")[2], **changed)), spec, seed=2)
+    policy = made(config(**parts(fusion(first), **changed)), spec, seed=2)
     return policy, start.give(policy), start.policy.eval()
 
 
@@ -72,8 +91,17 @@ def seen(spec: Spec, *, seed: int = 0) -> Batch:
     signals = {
         name: batch.signals[name] if name in batch.signals else 9 * torch.randn(4, 1, *shape, generator=draw)
         for name, shape in spec.signals.items()
+        if not name.startswith("camera_")
     }
+    signals |= {f"camera_{name}": pose(name) for name in spec.cameras}
     return replace(batch, images=images, signals=signals)
+
+
+def pose(camera: str) -> torch.Tensor:
+    """(4, 1, 8) of a camera a metre above, which looks down; of `left` as of `front`."""
+    draw = torch.Generator().manual_seed(sum(camera.replace("left", "front").encode()))
+    aside = 0.1 * torch.randn(4, 1, 2, generator=draw)
+    return torch.cat([aside, torch.tensor([1.1, 0.0, 0.0, 0.0, 1.0, 0.8]).expand(4, 1, -1)], dim=2)
 
 
 def alike(old: Policy, new: Policy, here: Batch, there: Batch) -> bool:
@@ -85,10 +113,6 @@ def learns(policy: Policy, batch: Batch, name: str) -> bool:
     policy.loss(batch).backward()
     gradient = dict(policy.named_parameters())[name].grad
     return gradient is not None and bool(gradient.abs().sum() > 0)
-
-
-MORE = replace(SPEC, cameras={"above": (64, 64, 3), **SPEC.cameras})
-TOUCH = replace(SPEC, signals={"grip_force": (1,), **SPEC.signals})
 
 
 def test_a_new_camera_is_not_heard_whatever_it_shows_and_may_be_learnt(first):
@@ -120,23 +144,22 @@ def test_a_dropped_signal_is_as_if_it_read_its_mean(first):
 
 
 def test_a_renamed_camera_keeps_what_it_learnt(first):
-    spec = replace(SPEC, cameras={"left": (64, 64, 3), "wrist": (64, 64, 3)})
+    spec = with_cameras(SPEC, "left", "wrist")
     policy, taken, old = begun(first, spec, cameras={"left": "front"})
     assert not taken.new and not taken.left and not taken.partly
-    batch = seen(SPEC)
-    assert alike(
-        old, policy, replace(batch, images={"left": batch.images["front"], "wrist": batch.images["wrist"]}), batch
-    )
+    here, there = seen(spec), seen(SPEC)
+    images = {"left": there.images["front"], "wrist": there.images["wrist"]}
+    assert alike(old, policy, replace(here, images=images), there)
 
 
 def test_cameras_in_another_order_are_told_apart(first):
-    spec = replace(SPEC, cameras=dict(reversed(SPEC.cameras.items())))
+    spec = with_cameras(SPEC, *reversed(SPEC.cameras))
     policy, _, old = begun(first, spec)
     assert alike(old, policy, seen(spec), seen(SPEC))
 
 
 def test_a_dropped_camera_leaves_the_others_what_they_had(first):
-    spec = replace(SPEC, cameras={"wrist": (64, 64, 3)})
+    spec = with_cameras(SPEC, "wrist")
     policy, taken, old = begun(first, spec)
     assert "fusion.mix.0.weight" in taken.partly and not taken.new and any("front" in name for name in taken.left)
     mine, theirs = ((one.fusion.mix[0].weight, dict(one.fusion.columns["mix.0.weight"])) for one in (policy, old))
@@ -151,10 +174,9 @@ def test_a_modality_comes_and_goes_by_its_name(first, tmp_path):
     touch, taken, _ = begun(first, signals=None)
     assert not taken.new and any(name.startswith("signals.") for name in taken.left)
     there = tmp_path / "touch"
-    kind = RunFolder.open(first).config["algo"]["init_args"]["policy"]["init_args"]["fusion"]["class_path"]
-    told = config(**parts(kind.rpartition(".")[2], signals=None))
+    told = config(**parts(fusion(first), signals=None))
     folder = RunFolder.claim(there, told)
-    folder.describe(SPEC, unit_stats(), {"config": {}})
+    folder.describe(SPEC, unit_stats(SPEC), {"config": {}})
     folder.finish(touch, touch.state_dict(), epochs=1, seconds=1.0, device="cpu")
     policy, taken, old = begun(there)
     assert any(name.startswith("signals.") for name in taken.new)
@@ -167,13 +189,12 @@ def test_loudness_goes_with_the_run_and_to_its_children(first, tmp_path):
     policy, _, _ = begun(first, MORE)
     names = [name for name in policy.state_dict() if name.startswith("fusion.hearing.")]
     policy.load_state_dict({**policy.state_dict(), **{name: torch.tensor(-0.5) for name in names}})
-    kind = RunFolder.open(first).config["algo"]["init_args"]["policy"]["init_args"]["fusion"]["class_path"]
-    folder = RunFolder.claim(tmp_path / "second", config(**parts(kind.rpartition(".")[2])))
-    folder.describe(MORE, unit_stats(), {"config": {}})
+    folder = RunFolder.claim(tmp_path / "second", config(**parts(fusion(first))))
+    folder.describe(MORE, unit_stats(MORE), {"config": {}})
     folder.finish(policy, policy.state_dict(), epochs=1, seconds=1.0, device="cpu")
     child, taken, again = begun(tmp_path / "second", MORE)
     assert not taken.new and not taken.left
     assert alike(policy, child, seen(MORE), seen(MORE)) and alike(policy, again, seen(MORE), seen(MORE))
-    renamed = replace(SPEC, cameras={"over": (64, 64, 3), **SPEC.cameras})
+    renamed = with_cameras(SPEC, "over", *SPEC.cameras)
     called, _, _ = begun(tmp_path / "second", renamed, cameras={"over": "above"})
     assert all(called.state_dict()[name.replace("above", "over")] == -0.5 for name in names)
