@@ -9,7 +9,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, Protocol
 
@@ -23,6 +23,7 @@ from mmil.rollout import rollout
 from mmil.seeds import episode_seed, sentence_rng
 
 Keep = Literal["success", "all"]
+MORE = 8  # sentences an episode that refer to its scene, beside the one it was told
 REFERENCES = "references"  # the option of a recipe, and where a data set's config tells of it
 
 
@@ -87,7 +88,7 @@ class Station:
     def __init__(self, order: Order) -> None:
         self.order, self.scene, self.actor, self.grammar = order, order.scene(), order.actor(), order.grammar()
         self.expert = order.expert() if order.expert else None
-        self._asked = NOBODY_ASKED
+        self._asked, self._referring = NOBODY_ASKED, ()
 
     @cached_property
     def spec(self) -> str:
@@ -120,9 +121,11 @@ class Station:
 
         def instruction(goal: Goal, bodies: Sequence[Body]) -> str:
             self._asked = goal.verb
-            return self.grammar.sample(goal, "train", rng, among=bodies, references=self.order.references)
+            said = self.grammar.sample(goal, "train", rng, among=bodies, references=self.order.references)
+            self._referring = self._more(goal, rng, among=bodies, but=said)
+            return said
 
-        return rollout(
+        episode = rollout(
             self.scene,
             self.actor,
             expert=self.expert,
@@ -130,6 +133,14 @@ class Station:
             horizon=self.order.horizon,
             instruction=instruction,
         )
+        return replace(episode, references=self._referring)
+
+    def _more(self, goal: Goal, rng: np.random.Generator, *, among: Sequence[Body], but: str) -> tuple[str, ...]:
+        """Other sentences that say a thing by what else is there, where the order asks for such and something tells."""
+        if not self.order.references:
+            return ()
+        said = {self.grammar.sample(goal, "train", rng, among=among, references=1.0) for _ in range(MORE)} - {but}
+        return tuple(sorted(sentence for sentence in said if not self.grammar.says(sentence, goal, "train")))
 
 
 def make_part(station: Station, index: int) -> Delivery:

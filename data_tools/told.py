@@ -42,12 +42,17 @@ class Checker:
 
     def sentence_reasons(self, row: Row, episode: Episode) -> Iterator[str]:
         """Unless its sentence is among those of its goal, it has to mean the goal by what was there."""
-        if row.instruction in self._said.get(row.goal, ()):
-            return
+        if row.references != episode.references:
+            yield f"its index names {len(row.references)} other references than the {len(episode.references)} it has"
+        for sentence in (row.instruction, *row.references):
+            if sentence not in self._said.get(row.goal, ()) and not self._refers(sentence, row.goal, episode):
+                known = f"among the manifest's sentences for {row.goal}"
+                yield f"{sentence!r} is not {known}, nor does it refer to it there"
+
+    def _refers(self, sentence: str, goal: Goal, episode: Episode) -> bool:
         with suppress(UserError):  # what the bank has no words for, it did not say
-            if self._grammar.says(row.instruction, row.goal, "train", among=stood(episode)):
-                return
-        yield f"{row.instruction!r} is not among the manifest's sentences for {row.goal}, nor does it refer to it there"
+            return bool(self._grammar.says(sentence, goal, "train", among=stood(episode)))
+        return False
 
     @cached_property
     def _said(self) -> dict[Goal, frozenset[str]]:
@@ -70,7 +75,7 @@ def leak_reasons(dataset: Dataset, grammar: Bank) -> list[str]:
     """Of every sentence that is trained on, whether of a goal or of a scene."""
     said = {goal: set(sentences) for goal, sentences in read_sentences(dataset.manifest).items()}
     for row in dataset.rows:
-        said.setdefault(row.goal, set()).add(row.instruction)
+        said.setdefault(row.goal, set()).update((row.instruction, *row.references))
     return training_leaks(grammar, said)
 
 

@@ -36,6 +36,7 @@ class Episode:
     quality: str = "expert"  # of the demonstration, see Actor.quality
     provenance: Mapping[str, str] = field(default_factory=dict)  # see Spec.provenance; empty where nobody wrote it down
     maps: Mapping[str, np.ndarray] = field(default_factory=dict)  # <camera>.<stream> → (T+1, h, w), see maps.py
+    references: tuple[str, ...] = ()  # other sentences that ask for its goal in its scene, and in others may not
 
     def __post_init__(self) -> None:
         steps = len(self.actions)

@@ -153,7 +153,8 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         if self._rephrase is None:
             return Told(row.instruction, row.goal)
         epoch, _ = self._clock.now
-        return self._rephrase(row.goal, row.instruction, things=row.things, key=row.key, t=t, epoch=epoch, again=again)
+        about = {"things": row.things, "references": row.references, "key": row.key}
+        return self._rephrase(row.goal, row.instruction, t=t, epoch=epoch, again=again, **about)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,10 +43,10 @@ class WindowData(LightningDataModule):
     cached ones are mixed as a whole. validation: the share of episodes held out, chosen by their keys. qualities: of
     the demonstrations to read, as [expert, sloppy]; None: all. episodes: the first so many of those to train on by
     their keys, so that fewer are a part of more, and no sentences of other goals than theirs; None: all.
-    resample_sentences: at each reading of a training window, another sentence of its goal, or its own again where that
-    refers to its scene. phrasings: of each goal, so many sentences that the seed draws, and those that were recorded;
-    None: all. A frozen text model reads every sentence once, and keeps some 58,000. others: the share of training
-    windows told another goal of their scene instead, in which nothing is imitated.
+    resample_sentences: at each reading of a training window, another sentence of its goal, or one that refers to its
+    scene where the episode has such. phrasings: of each goal, so many sentences that the seed draws, and those that
+    were recorded; None: all. A frozen text model reads every sentence once, and keeps some 58,000. others: the share of
+    training windows told another goal of their scene instead, in which nothing is imitated.
     balance, balance_episodes: 0 reads every training window once an epoch, 1 every skill (every episode of a skill)
     equally often, see Balance. weights: quality → how much its demonstrations count in imitation; unnamed ones 1.
     maps: [depth] gives depth too; it is not augmented.
@@ -148,7 +148,8 @@ class WindowData(LightningDataModule):
     def bound(self) -> list[str]:
         """Sentences of training's episodes that are true in their scene alone, and so no goal's."""
         said = {goal: frozenset(sentences) for goal, sentences in self.sentences.items()}
-        return [row.instruction for row in self.training_rows if row.instruction not in said.get(row.goal, ())]
+        told = ((row.goal, sentence) for row in self.training_rows for sentence in (row.instruction, *row.references))
+        return [sentence for goal, sentence in told if sentence not in said.get(goal, ())]
 
     @cached_property
     def stats(self) -> Stats:

@@ -132,6 +132,7 @@ def compose(
         quality=description.get("quality", "expert"),
         provenance=description.get("provenance") or {},
         maps=measured,
+        references=tuple(description.get("references") or ()),
     )
 
 
@@ -260,6 +261,8 @@ def describe(episode: Episode, attempts: int, extras: Extras) -> dict[str, Any]:
     }
     if episode.maps:
         description["maps"] = list(episode.maps)
+    if episode.references:
+        description["references"] = list(episode.references)
     return {**description, "extras": dict(extras.about)} if extras.about else description
 
 

@@ -93,6 +93,7 @@ ATTEMPT: dict = {  # what a row of the index and the json of a sample both say
     "things": [THING],
     "steps": natural,
     "quality": optional(str),
+    "references": optional([str]),
 }
 ROW: Schema = {**ATTEMPT, "key": name, "index": natural, "shard": str, "offset": natural, "size": natural}
 SAMPLE: Schema = {

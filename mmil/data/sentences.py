@@ -32,7 +32,7 @@ def drawn(sentences: Sequence[str], most: int | None, *, keep: Collection[str], 
     return tuple(sentence for sentence in sentences if sentence in chosen)
 
 
-OWN = 0.5  # of the readings of an episode whose sentence refers to its scene, how many are told that sentence
+OWN = 0.4  # of the readings of an episode whose scene has sentences of its own, how many are told one of those
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class Told:
 class Rephrase:
     """Gives a window one of its goal's sentences; a goal without sentences keeps the recorded one.
 
-    A recorded sentence that is not among its goal's is true in its scene alone: its own windows are told it, no others.
+    A recorded sentence that is not among its goal's, and `references`, are true in their scene alone: its own windows
+    are told them, no others.
 
     others: the share of windows that are told another goal of their scene, with another object or target, for lessons
     that ask where it is or whether it is what is done.
@@ -67,7 +68,16 @@ class Rephrase:
     seed: int = 0
 
     def __call__(
-        self, goal: Goal, recorded: str, *, things: Sequence[Thing], key: str, t: int, epoch: int, again: int = 0
+        self,
+        goal: Goal,
+        recorded: str,
+        *,
+        things: Sequence[Thing],
+        key: str,
+        t: int,
+        epoch: int,
+        again: int = 0,
+        references: Sequence[str] = (),
     ) -> Told:
         """again: how often this window was read before, in this epoch's time through the data."""
         reading = (epoch, key, t, again) if again else (epoch, key, t)
@@ -77,9 +87,9 @@ class Rephrase:
                 other = feasible[number(self.seed, "which", *reading) % len(feasible)]
                 return Told(self._one_of(self.sentences[other], reading), other, own=False)
         choices = self.sentences.get(goal, ())
-        bound = recorded not in choices
+        bound = references if recorded in choices else (recorded, *references)
         if bound and (not choices or number(self.seed, "own", *reading) < OWN * 2**64):
-            return Told(recorded, goal)
+            return Told(self._one_of(bound, reading), goal)
         return Told(self._one_of(choices, reading), goal)
 
     def _one_of(self, sentences: Sequence[str], reading: tuple[object, ...]) -> str:

@@ -44,9 +44,11 @@ class Row:
     things: tuple[Thing, ...]
     steps: int
     quality: str = EXPERT
+    references: tuple[str, ...] = ()  # see Episode
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        told = asdict(self)
+        return told if self.references else {key: value for key, value in told.items() if key != "references"}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Row:
@@ -54,6 +56,7 @@ class Row:
             raise ValueError(reason)
         things = tuple(Thing(**thing) for thing in data["things"])
         told = {"goal": Goal.from_json(data["goal"]), "things": things, "quality": data.get("quality") or EXPERT}
+        told["references"] = tuple(data.get("references") or ())
         return cls(**{**data, **told})
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -70,6 +69,7 @@ class Window:
     t: int
     goal: Goal
     instruction: str
+    references: tuple[str, ...]  # see Episode
     things: tuple[Thing, ...]
     frames: Mapping[str, tuple[bytes, ...]]  # camera → K encoded images
     signals: Mapping[str, np.ndarray]  # name → float32 (K, …)
@@ -98,6 +98,7 @@ def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec, maps: Sequenc
             t=t,
             goal=row.goal,
             instruction=row.instruction,
+            references=row.references,
             things=row.things,
             frames={camera: tuple(images[max(0, i)] for i in past) for camera, images in frames.items()},
             maps={name: tuple(found[max(0, i)] for i in past) for name, found in measured.items()},
@@ -183,5 +184,5 @@ def stacked(weights: Sequence[float | None]) -> torch.Tensor | None:
 def _told(window: Window, rephrase: Rephrase | None, epoch: int) -> Told:
     if rephrase is None:
         return Told(window.instruction, window.goal)
-    told = partial(rephrase, window.goal, window.instruction, things=window.things, key=window.key, t=window.t)
-    return told(epoch=epoch, again=window.again)
+    about = {"things": window.things, "references": window.references, "key": window.key, "t": window.t}
+    return rephrase(window.goal, window.instruction, epoch=epoch, again=window.again, **about)

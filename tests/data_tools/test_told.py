@@ -9,6 +9,7 @@ from data_tools.card import sentence_views
 from data_tools.convert.conversion import convert
 from data_tools.coverage import coverage
 from data_tools.inspect import inspect
+from data_tools.station import MORE
 from data_tools.told import stood
 from data_tools.verify import verify
 from mmil.contracts import Goal, Thing, UserError
@@ -35,6 +36,11 @@ def bound(dataset):
     return [row for row in dataset.rows if row.instruction not in said[row.goal]]
 
 
+def own(row):
+    """What is said of it in its scene alone, where its own sentence is no goal's."""
+    return {row.instruction, *row.references}
+
+
 def test_those_of_a_scene_are_no_goals(folder):
     dataset = Dataset.open(folder)
     rows = bound(dataset)
@@ -46,6 +52,19 @@ def test_those_of_a_scene_are_no_goals(folder):
         assert not grammar().says(row.instruction, row.goal, "train")
         assert grammar().says(row.instruction, row.goal, "train", among=among)
         assert landmarks(row.goal.object, among)
+
+
+def test_a_scene_has_more_of_them_than_were_said(folder):
+    dataset = Dataset.open(folder)
+    referred = [row for row in dataset.rows if row.references]
+    assert len(referred) >= len(bound(dataset)) and all(row.references for row in bound(dataset))
+    for row in referred:
+        episode = dataset.episode(row.index)
+        assert episode.references == row.references and len(set(row.references)) == len(row.references) <= MORE
+        assert row.instruction not in row.references
+        for sentence in row.references:
+            assert not grammar().says(sentence, row.goal, "train")
+            assert grammar().says(sentence, row.goal, "train", among=stood(episode))
 
 
 def test_workers_and_an_option_that_is_nothing_change_no_byte(folder, tmp_path):
@@ -67,6 +86,9 @@ def test_they_are_verified_in_their_scene(folder, tmp_path):
     spoil(spoilt, lambda episode: {"instruction": other.instruction})
     (line,) = verify(spoilt, workers=1)
     assert "is not among the manifest's sentences" in line and "nor does it refer to it there" in line
+    also = copy(folder, tmp_path / "also")
+    spoil(also, lambda episode: {"references": (other.instruction,)})
+    assert any("is not among the manifest's sentences" in line for line in verify(also, workers=1))
     spoil(spoilt, lambda episode: {"instruction": "lift the solitary cube"})
     assert any("refers to a thing as the held-out 'solitary " in line for line in verify(spoilt, workers=1))
 
@@ -77,12 +99,15 @@ def test_their_own_windows_are_told_them_and_no_others(folder):
     draw, told = Rephrase(sentences=said, others=0.2), Counter()
     for row in dataset.rows:
         for t in range(200):
-            one = draw(row.goal, row.instruction, things=row.things, key=row.key, t=t, epoch=0)
-            assert one.sentence in said[one.goal] or one.sentence == row.instruction
-            told[row in rows, one.sentence == row.instruction and one.own] += 1
+            about = {"things": row.things, "references": row.references, "key": row.key}
+            one = draw(row.goal, row.instruction, t=t, epoch=0, **about)
+            assert one.sentence in said[one.goal] or one.sentence in own(row)
+            told[row in rows, one.sentence in own(row) and one.own] += 1
     assert told[True, True] / (told[True, True] + told[True, False]) == pytest.approx(0.8 * OWN, abs=0.05)
     module = WindowData(path=folder, validation=0.0, workers=0)
-    assert module.bound == [row.instruction for row in rows]
+    assert set(module.bound) == {sentence for row in rows for sentence in own(row)} | {
+        sentence for row in dataset.rows for sentence in row.references
+    }
     heard = {sentence for batch in module.train_dataloader() for sentence in batch.instruction}
     assert heard & set(module.bound)
 
