@@ -41,7 +41,7 @@ MORE = with_cameras(SPEC, "above", *SPEC.cameras)
 TOUCH = replace(SPEC, signals={"grip_force": (1,), **SPEC.signals})
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: "-".join([case[0], *sorted(MARKED.keys() & case[1].keys())]))
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: case[0] + "-marked" * ("marks" in case[1]))
 def first(request, tmp_path_factory) -> Path:
     """A finished run of each fusion, whose weights are as they began."""
     name, options = request.param

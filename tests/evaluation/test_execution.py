@@ -14,7 +14,9 @@ from tests.plane import Plane
 @pytest.fixture
 def evaluate(monkeypatch, tmp_path):
     """`mmil evaluate` of a run whose trials are not played: how it would execute, and what it would say of it."""
-    folder = SimpleNamespace(path=tmp_path, made_with={"scene": {"class_path": "any"}}, spec=Plane.spec)
+    folder = SimpleNamespace(
+        path=tmp_path, made_with={"scene": {"class_path": "mmil.scenes.Tabletop"}}, spec=Plane.spec
+    )
     monkeypatch.setattr(verb.RunFolder, "open", lambda path: folder)
     monkeypatch.setattr(verb, "weights_sha256", lambda path: "0")
     played = []

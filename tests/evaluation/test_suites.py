@@ -172,7 +172,7 @@ def test_a_data_set_without_compositions_leaves_the_suite_out(monkeypatch, tmp_p
 
 def test_the_compositions_are_those_of_the_runs_data_set(monkeypatch, tmp_path):
     randomisation = {"held_out": HELD.to_json(), "cameras": "train"}
-    node = {"class_path": "any", "init_args": {"manners": 0.2, "randomisation": randomisation}}
+    node = {"class_path": "mmil.scenes.Tabletop", "init_args": {"manners": 0.2, "randomisation": randomisation}}
     asked, told = run(monkeypatch, tmp_path, node, suite="all")
     assert set(asked) == set(suite_names()) and set(asked.values()) == {HELD} and told == []
 
@@ -182,7 +182,7 @@ def test_the_references_are_those_of_the_runs_data_set(monkeypatch, tmp_path):
         stages = []
         monkeypatch.setattr(verb, "evaluate_suites", lambda left, stage, _=stages, **more: _.append(stage) or {})
         monkeypatch.setattr(verb, "weights_sha256", lambda path: "0")
-        made = {"scene": {"class_path": "any"}, **config}
+        made = {"scene": {"class_path": "mmil.scenes.Tabletop"}, **config}
         folder = SimpleNamespace(path=tmp_path, spec=Sorting.spec, made_with=made)
         monkeypatch.setattr(verb.RunFolder, "open", lambda path, folder=folder: folder)
         with suppress(KeyError):  # nothing was run
