@@ -64,10 +64,8 @@ def evaluate(
     folder = RunFolder.open(run)
     change = _change(folder, without, how, attribution=attribution)
     scene = folder.made_with["scene"]
-    count = trials if trials is not None else ATTRIBUTED if attribution else usual_trials(scene)
-    ask = Ask(count, seed, workers, patience)
-    if ask.trials < 1:
-        raise UserError(f"{trials} trials; at least 1 is needed")
+    usual = ATTRIBUTED if attribution else usual_trials(scene)
+    ask = Ask(usual if trials is None else trials, seed, workers, patience)
     own = load_instructions(instructions, Grammar.load().verbs) if instructions else None
     held = Compositions.of(folder.made_with, where=str(folder.path))
     suites = _suites(_asked(suite, attribution), own_name=instructions.stem if instructions else None, change=change)
@@ -98,6 +96,10 @@ class Ask:
     seed: int
     workers: int | None
     patience: float | None
+
+    def __post_init__(self) -> None:
+        if self.trials < 1:
+            raise UserError(f"{self.trials} trials; at least 1 is needed")
 
 
 def _summaries(
