@@ -73,10 +73,7 @@ def evaluate(
     execution = {"execute": executed(execute, ensemble), "ensemble": ensemble}
     horizon = usual_horizon(scene) if horizon is None else horizon
     about = {"command": command, **_about(folder, instructions), **execution, "horizon": horizon}
-    actor = partial(load_runner, folder.path, **execution)
-    stage = _stage(folder, actor=actor, horizon=horizon, own=own, held=held)
-    if change or attribution:
-        stage = replace(stage, props=Props(folder.spec, {n: one.mean for n, one in folder.stats.signals.items()}))
+    stage = _stage(folder, execution, horizon=horizon, own=own, held=held, altered=bool(change or attribution))
     if attribution:
         return {one.name: _attribute(one, stage, ask, folder, out=out, about=about) for one in suites}
     return _summaries(suites, stage, ask, folder, change=change, out=out, about=about)
@@ -163,11 +160,19 @@ def _with_tapes(stage: Stage, suites: list[Suite], ask: Ask, change: Change) -> 
     return replace(stage, props=replace(stage.props, tapes=[tape for _, tape in recorded]))
 
 
-def _stage(folder: RunFolder, *, actor: Callable[[], Any], horizon: int, own: Told | None, held: Compositions) -> Stage:
-    """The run's policy, in the scene its data were made in."""
+def _stage(
+    folder: RunFolder,
+    execution: dict[str, Any],
+    *,
+    horizon: int,
+    own: Told | None,
+    held: Compositions,
+    altered: bool,
+) -> Stage:
+    """The run's policy, in the scene its data were made in, with what altered inputs are made of if any will be."""
     data = folder.made_with
     return Stage(
-        actor=actor,
+        actor=partial(load_runner, folder.path, **execution),
         scene=build_scene,
         config=data["scene"],
         spec=folder.spec,
@@ -175,6 +180,7 @@ def _stage(folder: RunFolder, *, actor: Callable[[], Any], horizon: int, own: To
         own=own,
         held=held,
         references=float(data.get("references") or 0.0),
+        props=Props(folder.spec, {n: one.mean for n, one in folder.stats.signals.items()}) if altered else None,
     )
 
 
