@@ -6,12 +6,25 @@ episode = rollout(scene, expert, seed=7, horizon=80)      # the same, recorded
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mmil.contracts import Actor, Body, Episode, Goal, Observation, Outcome, Scene, Split, State, Step, map_dtype
+from mmil.contracts import (
+    Actor,
+    Body,
+    Episode,
+    Goal,
+    Observation,
+    Outcome,
+    Scene,
+    Split,
+    State,
+    Step,
+    UserError,
+    map_dtype,
+)
 
 Instruction = str | Callable[[Goal, Sequence[Body]], str]  # of a goal, and of what is there
 
@@ -79,19 +92,40 @@ def rollout(
 
 
 class Mixture(Actor):
-    """An actor that asks `expert` with probability `beta` at every step and `novice` otherwise (DAgger, Ross 2011)."""
+    """`expert` drives a share `beta` of the time and `novice` the rest (DAgger, Ross 2011).
 
-    def __init__(self, expert: Actor, novice: Actor, *, beta: float) -> None:
-        self.expert, self.novice, self.beta = expert, novice, beta
+    hold: steps for which whoever was drawn drives, on average: 1 draws at every step, as there; more let the novice
+    get somewhere of its own, and show from there what the expert does next, and not its first action alone.
+    """
+
+    def __init__(self, expert: Actor, novice: Actor, *, beta: float, hold: float = 1.0) -> None:
+        if not 0 <= beta <= 1:
+            raise UserError(f"beta is {beta}; it is the expert's share of the time, 0 to 1")
+        if not hold >= 1:
+            raise UserError(f"hold is {hold}; somebody drives for 1 step at least")
+        self.expert, self.novice, self.beta, self.hold = expert, novice, beta, hold
+
+    @property
+    def quality(self) -> str:
+        return self.expert.quality
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        return {**self.expert.provenance, **self.novice.provenance}
 
     def reset(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
+        self._left, self._driver = 0, 0
         self.expert.reset(seed)
         self.novice.reset(seed)
 
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
         answers = [actor.act(observation, state) for actor in (self.expert, self.novice)]  # both keep their history
-        return answers[0] if self._rng.random() < self.beta else answers[1]
+        if self._left == 0:
+            self._driver = 0 if self._rng.random() < self.beta else 1
+            self._left = int(self._rng.geometric(1 / self.hold))
+        self._left -= 1
+        return answers[self._driver]
 
 
 class _Tape:

@@ -25,6 +25,17 @@ def test_every_generate_config_parses(path, tmp_path):
     assert parsed.resolved["episodes"] > 0 and callable(parsed.options["scene"])
 
 
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("actor/*.yaml")), ids=lambda path: path.stem)
+def test_every_actor_can_be_laid_over_a_recipe_of_its_scene(path, tmp_path):
+    from data_tools.generate import generate
+
+    arguments = ["--config", str(CONFIGS / "generate/skills.yaml"), "--config", str(path), "--out", str(tmp_path)]
+    parsed = parse(generate, arguments, verb="generate", skip=("grammar", "config"))
+    told = yaml.safe_load(path.read_text())
+    assert parsed.resolved["actor"]["class_path"] == told["actor"]["class_path"]
+    assert parsed.resolved["expert"]["class_path"] == "mmil.experts.Mannered"  # who labels is still the recipe's
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("teleop/*.yaml")), ids=lambda path: path.stem)
 def test_every_teleop_config_parses(path, tmp_path):
     from data_tools.teleop import teleop

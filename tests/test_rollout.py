@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmil.contracts import Goal
+from mmil.contracts import Goal, UserError
 from mmil.rollout import Mixture, Turn, play, rollout
 from mmil.seeds import episode_seed, sentence_rng, trial_seed
 from tests.plane import HORIZON, THINGS, Plane, Reach, Wander
@@ -93,6 +93,26 @@ def test_actions_are_stored_as_executed():
 def test_mixture_follows_the_expert_with_probability_beta(beta, same):
     mixed = rollout(Plane(windy=0), Mixture(Reach(), Wander(), beta=beta), expert=Reach(), seed=6, horizon=8)
     assert bool((mixed.actions == mixed.labels).all()) is same
+
+
+def test_whoever_drives_in_a_mixture_drives_on_for_a_while():
+    mixture = Mixture(Reach(), Wander(), beta=0.5, hold=8)
+    driven = []
+    for seed in range(40):
+        told = rollout(Plane(windy=0), mixture, expert=Reach(), seed=seed, horizon=40)
+        driven.append((told.actions == told.labels).all(axis=1))
+    turns = sum(1 + int((one[1:] != one[:-1]).sum()) for one in driven)
+    steps = sum(map(len, driven))
+    assert steps / turns > 4  # 1 / (½ · ⅛) = 16 in the long run, cut short by how an episode ends
+    assert 0.3 < np.concatenate(driven).mean() < 0.7
+
+
+@pytest.mark.parametrize(
+    ("told", "said"), [({"beta": 1.5}, "beta is 1.5"), ({"beta": 0.5, "hold": 0.5}, "hold is 0.5")]
+)
+def test_a_mixture_that_cannot_be_is_refused(told, said):
+    with pytest.raises(UserError, match=said):
+        Mixture(Reach(), Wander(), **told)
 
 
 def test_play_is_lazy():

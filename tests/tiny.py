@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def data_set(out: Path, *, episodes: int = 6, scene: Mapping[str, Any] = SCENE, 
     """Episodes of the plane, whose manifest says how to build it."""
     from mmil.config import build_scene
 
-    build(out, episodes=episodes, scene=lambda: build_scene(scene), config={"scene": dict(scene)}, **options)
+    build(out, episodes=episodes, scene=partial(build_scene, scene), config={"scene": dict(scene)}, **options)
     return out
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from mmil.contracts import UserError, metres
-from mmil.data.cache import write_features
+from mmil.data.cache import Encode, write_features
 from mmil.data.module import WindowData
 from mmil.data.sentences import number
 from mmil.encoders.depth import GRID, on_grid
@@ -32,10 +34,15 @@ def read_from_cache(windows: WindowData, policy: Policy, *, precision: str) -> N
         parts.append("depth")
     if windows.views.count > 1:
         parts.append(f"views{windows.views.count}-{number(json.dumps(windows.views.about)):016x}")
-    path = windows.path.with_name(f"{windows.path.name}.features-{'-'.join(parts)}")
-    kept: dict[str, Any] = {"every": every, "views": windows.views, "maps": windows.maps}
-    encode = partial(_encode, vision, half=half)
-    windows.read_from(path, make=partial(write_features, windows.path, path, encode, fingerprint=fingerprint, **kept))
+    suffix = f"features-{'-'.join(parts)}"
+    places = {path: path.with_name(f"{path.name}.{suffix}") for path in windows.paths}
+    kept: dict[str, Any] = {"every": every, "views": windows.views, "maps": windows.maps, "fingerprint": fingerprint}
+    windows.read_from(list(places.values()), make=partial(_write, places, partial(_encode, vision, half=half), kept))
+
+
+def _write(places: Mapping[Path, Path], encode: Encode, kept: Mapping[str, Any]) -> None:
+    for path, place in places.items():
+        write_features(path, place, encode, **kept)
 
 
 def _encode(vision: TimmVision, name: str, frames: Any, *, half: bool) -> list[Any]:

@@ -24,7 +24,7 @@ from mmil.algos.metrics import MetricsFile
 from mmil.algos.start import Start, Statistics
 from mmil.contracts import Spec, UserError, require_number
 from mmil.data.chosen import shared_batch
-from mmil.data.dataset import Dataset
+from mmil.data.dataset import MANIFEST, Dataset
 from mmil.data.module import WindowData
 from mmil.data.shards import file_sha256
 from mmil.data.stats import Stats
@@ -157,24 +157,31 @@ def _claimed(
         if there != lineage["weights_sha256"]:
             raise UserError(f"{lineage['run']} has other weights than when {out} began with it; name a new folder")
     shares = {verb: round(share, 4) for verb, share in known.balance.skill_shares.items()}
-    about = {**trained_on(known.dataset), "training_episodes": len(known.training_rows), "shares": shares}
+    about = {**trained_on(known), "training_episodes": len(known.training_rows), "shares": shares}
     folder.describe(known.dataset.spec, stats, {**about, "start": lineage} if lineage else about)
     return folder
 
 
-def trained_on(dataset: Dataset) -> dict[str, Any]:
-    """What data.json says of the data set."""
+def trained_on(known: WindowData) -> dict[str, Any]:
+    """What data.json says of the data set, and of those that were read with it."""
+    dataset, more = known.dataset, known.datasets[1:]
     manifest = dataset.manifest
-    return {
+    about = {
         "path": str(dataset.path),
         "episodes": manifest["episodes"],
         "steps": manifest["steps"],
         "goals": dict(sorted(Counter(str(row.goal) for row in dataset.rows).items())),
         "skills": dict(sorted(Counter(row.goal.verb for row in dataset.rows).items())),
         "sentences": sum(len(entry["sentences"]) for entry in manifest["sentences"]),
-        "manifest_sha256": file_sha256(dataset.path / "manifest.json"),
+        "manifest_sha256": _manifest_sha256(dataset),
         "config": manifest["config"],
     }
+    added = [{"path": str(one.path), "episodes": len(one), "manifest_sha256": _manifest_sha256(one)} for one in more]
+    return {**about, "more": added} if added else about
+
+
+def _manifest_sha256(dataset: Dataset) -> str:
+    return file_sha256(dataset.path / MANIFEST)
 
 
 def _callbacks(out: Path, windows: WindowData) -> list[Callback]:

@@ -20,6 +20,7 @@ from mmil.data.cache import open_features
 from mmil.data.chosen import first, held_out, require_least, shared_batch
 from mmil.data.dataset import Dataset
 from mmil.data.features import FeatureWindows, Order
+from mmil.data.joined import joined
 from mmil.data.layout import Layout, window_bytes
 from mmil.data.loader import WindowLoader
 from mmil.data.ring import Ring
@@ -36,7 +37,8 @@ class WindowData(LightningDataModule):
 
     Processes that train together share the windows and every batch. From cached features, their batches are together
     that of one process alone; from images, each reads its own shards, and another number of them is another order.
-    path: the data set; cache: its features (write_features), to be read in place of images. batch_size: windows of a
+    path: the data set; more: others of the same Spec, read as one with it; cache: their features (write_features), one
+    for each, to be read in place of images. batch_size: windows of a
     step, of all processes together. past, future: K and H. stride: a window at every n-th t. target: learn the expert's
     labels or what was executed. workers: that read in each process, 0 reads in itself; None: 2 for images, 0 for cached
     features, which take longer to hand over than to read. shuffle_buffer: encoded windows that each worker mixes;
@@ -58,7 +60,8 @@ class WindowData(LightningDataModule):
         self,
         *,
         path: Path,
-        cache: Path | None = None,
+        more: Sequence[Path] = (),
+        cache: Path | Sequence[Path] | None = None,
         batch_size: int = 128,
         past: int = 1,
         future: int = 8,
@@ -95,7 +98,9 @@ class WindowData(LightningDataModule):
         self.cut = Cut(past=past, future=future, stride=stride, target=target, weights=dict(weights or {}))
         self._balance = partial(Balance, skills=balance, episodes=balance_episodes, seed=seed)
         self._balance(rows=(), windows=())  # refused now if at all
-        self.path, self.cache, self.batch_size, self.workers = Path(path), cache, batch_size, workers
+        self.path, self.paths = Path(path), tuple(Path(one) for one in (path, *more))
+        self.caches = () if cache is None else (cache,) if isinstance(cache, Path) else tuple(cache)
+        self.batch_size, self.workers = batch_size, workers
         self.shuffle_buffer, self.resampled, self.validation = shuffle_buffer, resampled, validation
         self.qualities, self.episodes = None if qualities is None else tuple(qualities), episodes
         self.resample_sentences, self.others, self.phrasings = resample_sentences, others, phrasings
@@ -105,14 +110,14 @@ class WindowData(LightningDataModule):
         self._loaders: WeakSet[WindowLoader] = WeakSet()
         self._epoch, self.prepare_data_per_node = 0, False  # the next epoch; one process prepares for all nodes
 
-    def read_from(self, cache: Path, *, make: Callable[[], object]) -> None:
-        """Read cached features from there, written by `make` where they may be missing."""
-        self.cache, self.make = cache, make
+    def read_from(self, caches: Sequence[Path], *, make: Callable[[], object]) -> None:
+        """Read cached features from there, one for each data set, written by `make` where they may be missing."""
+        self.caches, self.make = tuple(caches), make
         if not self._told_workers:
             self.workers = 0
 
     def prepare_data(self) -> None:
-        """Write the cache, in the first process; the others wait."""
+        """Write the caches, in the first process; the others wait."""
         if self.make is not None:
             self.make()
 
@@ -125,12 +130,21 @@ class WindowData(LightningDataModule):
 
     @cached_property
     def dataset(self) -> Dataset:
-        return Dataset.open(self.path)
+        """All that is read, as one."""
+        return joined(self.datasets)
+
+    @cached_property
+    def datasets(self) -> list[Dataset]:
+        """The data set, and each of those read with it."""
+        return [Dataset.open(path) for path in self.paths]
 
     @cached_property
     def features(self) -> Dataset | None:
-        """The cache, once it is known to be of this data set."""
-        return open_features(self.cache, source=self.dataset) if self.cache else None
+        """The caches as one, once each is known to be of its data set."""
+        if not self.caches:
+            return None
+        pairs = zip(self.caches, self.datasets, strict=True)
+        return joined([open_features(cache, source=dataset) for cache, dataset in pairs])
 
     @property
     def spec(self) -> Spec:
@@ -185,7 +199,7 @@ class WindowData(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augment the images of a training batch, where the training runs."""
-        if self.views.transforms and not self.cache and self.trainer is not None and self.trainer.training:
+        if self.views.transforms and not self.caches and self.trainer is not None and self.trainer.training:
             draws = number(self.seed, "augment", self.trainer.global_rank, self.trainer.global_step) >> 1
             generator = torch.Generator().manual_seed(draws)
             batch.images = {

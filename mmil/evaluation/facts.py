@@ -19,6 +19,7 @@ def data_facts(run: Run) -> list[Row]:
     shapes = {name: shape for name, shape in _mapping(spec.get("cameras")).items() if isinstance(shape, list)}
     rows = [
         ("data set", data.get("path")),
+        ("and with it", ", ".join(str(_mapping(one).get("path")) for one in data.get("more") or ())),
         ("episodes", data.get("episodes")),
         ("episodes trained on", data.get("training_episodes")),
         ("steps", data.get("steps")),

@@ -74,7 +74,8 @@ def _trained(run: Run) -> str:
     skills = _mapping(data.get("skills"))
     begun = {"run": start.get("run"), "weights": str(start.get("weights_sha256", ""))[:12]} if start else {}
     rows = [
-        ("data set", f"{Path(str(data.get('path', ''))).name} (manifest {str(data.get('manifest_sha256', ''))[:12]})"),
+        ("data set", _data_set(data)),
+        ("and with it", ", ".join(_data_set(_mapping(one)) for one in data.get("more") or ())),
         ("episodes", amount(data.get("episodes"))),
         ("steps", amount(data.get("steps"))),
         ("skills", ", ".join(f"{verb} ({amount(count)} episodes)" for verb, count in skills.items())),
@@ -90,6 +91,10 @@ def _trained(run: Run) -> str:
         ("commit", train.get("mmil_commit")),
     ]
     return _table(("what", "value"), [row for row in rows if row[1]])
+
+
+def _data_set(told: Mapping[str, Any]) -> str:
+    return f"{Path(str(told.get('path', ''))).name} (manifest {str(told.get('manifest_sha256', ''))[:12]})"
 
 
 def _inputs(run: Run) -> str:
