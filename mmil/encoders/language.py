@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 from mmil.contracts import Spec, UserError, require_number
-from mmil.encoders.kept import Kept
+from mmil.encoders.kept import MOST_AWAY, Kept
 from mmil.encoders.sources import fingerprint
 from mmil.encoders.text_model import cut, hidden_states, load_text_model
 from mmil.encoders.tuning import train_tuned, tune
@@ -77,7 +77,7 @@ class TextTokens(nn.Module):
         self.values = nn.Linear(size, width)
         if not pooled:
             self.queries = nn.Parameter(torch.randn(queries, width) / width**0.5)
-        self._kept = Kept()
+        self._kept = Kept(away=MOST_AWAY)
 
     def forward(self, sentences: Sequence[str]) -> Sentence:
         states, real = self._states(sentences)

@@ -1,5 +1,7 @@
 """Text models of every build, small and random, from folders: what is read, kept and tuned of them."""
 
+import pickle
+
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -164,6 +166,19 @@ def test_those_used_longest_ago_are_given_up():
     assert [kept.get(name) is None for name in "abcd"] == [False, True, False, False] and kept.bytes == 24
     kept.put("e", torch.zeros(100).half())
     assert kept.get("e") is None and kept.bytes <= 24
+
+
+def test_what_memory_has_no_room_for_comes_back_from_a_file():
+    kept = Kept(3 * 8, away=4 * 8)
+    for number, name in enumerate("abcdefg"):
+        assert not kept.full
+        kept.put(name, torch.full((1, 4), number).half())
+    assert len(kept) == 7 and kept.bytes == 24 and kept.full
+    assert [kept.get(name).tolist() for name in "agc"] == [[[number] * 4] for number in (0.0, 6.0, 2.0)]
+    kept.put("h", torch.zeros(1, 4).half())  # the oldest in memory has no room in the file either
+    assert kept.get("e") is None and kept.get("a") is not None and len(kept) == 7
+    again = pickle.loads(pickle.dumps(kept))
+    assert len(again) == 0 and (again.most, again.full) == (24, False)
 
 
 def test_weights_survive_a_file(folder):
