@@ -88,6 +88,8 @@ class Station:
     def __init__(self, order: Order) -> None:
         self.order, self.scene, self.actor, self.grammar = order, order.scene(), order.actor(), order.grammar()
         self.expert = order.expert() if order.expert else None
+        if self.actor.spec is not None:
+            self.scene.spec.require(self.actor.spec, mine="the scene", theirs="what its actor was made for")
         self._asked, self._referring = NOBODY_ASKED, ()
 
     @cached_property

@@ -26,6 +26,7 @@ class Novice(Actor):
 
     def __init__(self, run: Path, *, execute: int | None = None, ensemble: float | None = None) -> None:
         self.folder, self._options = RunFolder.open(run), {"execute": execute, "ensemble": ensemble}
+        self.spec = self.folder.spec
 
     @cached_property
     def provenance(self) -> Mapping[str, str]:  # type: ignore[override]  # a file is hashed once
@@ -33,6 +34,9 @@ class Novice(Actor):
 
     def reset(self, seed: int) -> None:
         self._runner.reset(seed)
+
+    def interrupted(self) -> None:
+        self._runner.interrupted()
 
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
         runner = self._runner

@@ -51,8 +51,10 @@ def play(
 ) -> Iterator[Turn]:
     """Yield each instant while the scene still stands in it, so that whoever wants its pictures may render them.
 
-    The goal is the one the scene drew unless told; an episode that reaches `horizon` actions undecided is a timeout.
+    expert: who labels; the actor's own, unless told. The goal is the one the scene drew unless told; an episode that
+    reaches `horizon` actions undecided is a timeout.
     """
+    expert = expert or actor.expert
     step = _begin(scene, seed, goal=goal, instruction=instruction)
     for one in {id(one): one for one in (actor, expert) if one is not None}.values():
         one.reset(seed)
@@ -94,8 +96,9 @@ def rollout(
 class Mixture(Actor):
     """`expert` drives a share `beta` of the time and `novice` the rest (DAgger, Ross 2011).
 
-    hold: steps for which whoever was drawn drives, on average: 1 draws at every step, as there; more let the novice
-    get somewhere of its own, and show from there what the expert does next, and not its first action alone.
+    What is done is labelled by the expert, unless somebody else is named to. hold: steps for which whoever was drawn
+    drives, on average: 1 draws at every step, as there; more let the novice get somewhere of its own, and show from
+    there what the expert does next, and not its first action alone.
     """
 
     def __init__(self, expert: Actor, novice: Actor, *, beta: float, hold: float = 1.0) -> None:
@@ -103,11 +106,12 @@ class Mixture(Actor):
             raise UserError(f"beta is {beta}; it is the expert's share of the time, 0 to 1")
         if not hold >= 1:
             raise UserError(f"hold is {hold}; somebody drives for 1 step at least")
-        self.expert, self.novice, self.beta, self.hold = expert, novice, beta, hold
+        self.expert: Actor = expert
+        self.novice, self.beta, self.hold, self.spec = novice, beta, hold, novice.spec
 
     @property
     def quality(self) -> str:
-        return self.expert.quality
+        return "visited"
 
     @property
     def provenance(self) -> Mapping[str, str]:
@@ -115,17 +119,20 @@ class Mixture(Actor):
 
     def reset(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
-        self._left, self._driver = 0, 0
+        self._left, self._expert_drives = 0, False
         self.expert.reset(seed)
         self.novice.reset(seed)
 
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
-        answers = [actor.act(observation, state) for actor in (self.expert, self.novice)]  # both keep their history
         if self._left == 0:
-            self._driver = 0 if self._rng.random() < self.beta else 1
+            drove, self._expert_drives = self._expert_drives, bool(self._rng.random() < self.beta)
             self._left = int(self._rng.geometric(1 / self.hold))
+            if drove and not self._expert_drives:
+                self.novice.interrupted()
         self._left -= 1
-        return answers[self._driver]
+        # both are asked, since both keep a history
+        of_expert, of_novice = (one.act(observation, state) for one in (self.expert, self.novice))
+        return of_expert if self._expert_drives else of_novice
 
 
 class _Tape:

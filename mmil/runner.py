@@ -37,6 +37,10 @@ class Runner(Actor):
             kept.clear()
         self._chance = torch.Generator().manual_seed(seed).get_state()
 
+    def interrupted(self) -> None:
+        self._plan.clear()
+        self._plans.clear()
+
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
         if self.policy.past > 1 or not self._plan:
             # what is looked at is rendered: with K = 1 only where a new plan is made

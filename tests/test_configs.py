@@ -10,6 +10,7 @@ from mmil.config import parse
 from mmil.contracts import UserError
 from mmil.evaluation.suites import load_suite, suite_names
 from mmil.language.compositions import Compositions
+from tests.learning import SPEC
 from tests.plane import build
 from tests.tiny import SCENE
 
@@ -25,18 +26,20 @@ def test_every_generate_config_parses(path, tmp_path):
     assert parsed.resolved["episodes"] > 0 and callable(parsed.options["scene"])
 
 
+@pytest.mark.parametrize("recipe", sorted(CONFIGS.glob("generate/*.yaml")), ids=lambda path: path.stem)
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("actor/*.yaml")), ids=lambda path: path.stem)
-def test_every_actor_can_be_laid_over_a_recipe_of_its_scene(path, tmp_path):
+def test_every_actor_can_be_laid_over_every_recipe(path, recipe, tmp_path):
     from data_tools.generate import generate
 
     told = yaml.safe_load(path.read_text())
     for name in ("config.yaml", "model.safetensors"):  # a run, as far as anybody looks before it acts
         (tmp_path / name).touch()
-    arguments = ["--config", str(CONFIGS / "generate/skills.yaml"), "--config", str(path), "--out", str(tmp_path)]
+    (tmp_path / "spec.json").write_text(json.dumps(SPEC.to_json()))
+    arguments = ["--config", str(recipe), "--config", str(path), "--out", str(tmp_path)]
     arguments += ["--actor.init_args.novice.init_args.run", str(tmp_path)] if "novice" in path.read_text() else []
     parsed = parse(generate, arguments, verb="generate", skip=("grammar", "config"))
     assert parsed.resolved["actor"]["class_path"] == told["actor"]["class_path"]
-    assert parsed.resolved["expert"]["class_path"] == "mmil.experts.Mannered"  # who labels is still the recipe's
+    assert parsed.options["actor"]().expert is not None and parsed.options["expert"] is None
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("teleop/*.yaml")), ids=lambda path: path.stem)

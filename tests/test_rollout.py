@@ -115,6 +115,20 @@ def test_a_mixture_that_cannot_be_is_refused(told, said):
         Mixture(Reach(), Wander(), **told)
 
 
+def test_a_novice_plans_anew_where_the_expert_has_driven():
+    class Planner(Wander):
+        told = 0
+
+        def interrupted(self):
+            self.told += 1
+
+    mixture = Mixture(Reach(), planner := Planner(), beta=0.5, hold=4)
+    episode = rollout(Plane(windy=0), mixture, seed=3, horizon=40)
+    by_expert = (episode.actions == episode.labels).all(axis=1)  # who labels is the mixture's expert
+    assert planner.told == (by_expert[:-1] & ~by_expert[1:]).sum() > 0
+    assert episode.quality == "visited"
+
+
 def test_play_is_lazy():
     turns = play(Plane(), Reach(), seed=0, horizon=5)
     assert next(turns).action is not None

@@ -19,6 +19,7 @@ from mmil.algos.caching import read_from_cache
 from mmil.algos.compiling import compile_policy
 from mmil.algos.ending import Ending, fit
 from mmil.algos.finite import Finite
+from mmil.algos.held_out import known_before, require_held_out
 from mmil.algos.machine import Devices, Machine, Precision, StrategyName, fitting
 from mmil.algos.metrics import MetricsFile
 from mmil.algos.start import Start, Statistics
@@ -77,6 +78,8 @@ def train(
     _require_agreement(known, module, cache=cache, processes=machine.processes)
     windows = _windows(known, module, cache=machine.precision if cache else None, **reading)
     lineage = _begun(module, before, tell=tell) if before else None
+    for line in known_before(before, known.dataset) if before else ():
+        tell(line)
     if compile:
         compile_policy(module.policy, device=machine.kind, tell=tell)
     logs = [MetricsFile(out / "metrics.csv"), *_loggers(loggers, out, wandb)]
@@ -102,6 +105,7 @@ def _module(
 ) -> Algorithm:
     """The algorithm for this data, which knows the sentences there are and what to write into checkpoints."""
     known.setup()
+    require_held_out(known.datasets)
     stats = before.stats(known.stats) if before else known.stats
     try:
         module = algo(known.dataset.spec, stats, sentences=known.sentences, bound=known.bound)

@@ -72,11 +72,18 @@ class Scene(ABC):
 
 
 class Actor(ABC):
-    """Anything that drives a scene: an expert, a policy's runner, a person, a mixture of them."""
+    """Anything that drives a scene: an expert, a policy's runner, a person, a mixture of them.
+
+    expert: who labels what it does, where nobody else is named; None: its own actions are the labels. spec: of the
+    scenes that it was made for; None: any.
+    """
+
+    expert: Actor | None = None
+    spec: Spec | None = None
 
     @property
     def quality(self) -> str:
-        """Of this episode's demonstration, as far as it is meant: "expert", "sloppy", "failing" or "multiplied"."""
+        """Of this episode's demonstration: "expert", "sloppy", "failing", "multiplied" or "visited" (by a policy)."""
         return "expert"
 
     @property
@@ -91,3 +98,6 @@ class Actor(ABC):
     @abstractmethod
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
         """float32 (A,) in [−1, 1]. Only experts read `state`."""
+
+    def interrupted(self) -> None:  # noqa: B027  # most plan nothing
+        """Somebody else drove until now: what was planned before does not hold."""

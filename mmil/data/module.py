@@ -31,6 +31,8 @@ from mmil.data.stream import Clock, Stream
 from mmil.data.views import Views
 from mmil.data.windows import Cut
 
+VISITED = "visited"  # the quality of episodes in which a policy drove
+
 
 class WindowData(LightningDataModule):
     """Windows of a data set, shuffled anew each epoch. The same seed, epoch and number of workers: the same batches.
@@ -125,6 +127,8 @@ class WindowData(LightningDataModule):
         """Open the data set; cheap, and again does nothing."""
         _ = self.maps
         require_known("quality", self.cut.weights, {row.quality for row in self.dataset.rows}, where="to weigh")
+        if self.cut.target == "actions" and any(row.quality == VISITED for row in self.training_rows):
+            raise UserError(f"{self.path}: a policy drove in episodes of quality {VISITED}: learn from their labels")
         if not self.training_rows:
             raise UserError(f"{self.path}: nothing to train on; {len(self.held_out_rows)} episodes are for validation")
 

@@ -17,6 +17,7 @@ from mmil.contracts import Actor, Observation, Trial
 from mmil.data.shards import write_atomic
 from mmil.evaluation.altered import EVERYTHING, WRENCH, Altered, Change, Props, Tape, changes, materialised
 from mmil.evaluation.breakdown import share
+from mmil.evaluation.journal import Journal
 from mmil.evaluation.stage import Request, Stage, Worker
 from mmil.evaluation.statistics import Paired
 from mmil.evaluation.suites import Suite
@@ -38,9 +39,20 @@ class Probe:
 
 
 def attribute(
-    suite: Suite, stage: Stage, *, trials: int, seed: int, workers: int | None, patience: float | None, actions: int
+    suite: Suite,
+    stage: Stage,
+    *,
+    trials: int,
+    seed: int,
+    workers: int | None,
+    patience: float | None,
+    actions: int,
+    journal: Journal,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """(summary, a record a trial). actions: of each plan that are executed, and so are compared."""
+    """(summary, a record a trial). actions: of each plan that are executed, and so are compared.
+
+    journal: of the altered trials, which are most of the work; those that it holds are not run again.
+    """
     options: dict[str, Any] = {"workers": workers, "patience": patience}
     requests = [Request(suite, suite.seed(seed, index), turn=index) for index in range(trials)]
     recorded = record(requests, stage, **options)
@@ -51,7 +63,7 @@ def attribute(
     used = {name: max(moved[one] for one in tried if one.input == name) > SAME for name, _ in tried}
     played = [one for one in tried if used[one.input] and one.input != EVERYTHING]
     altered = [replace(request, change=change) for change in played for request in requests]
-    done = play_requests(altered, stage, **options)
+    done = _played(altered, stage, journal, **options)
     whole = [trial for trial, _ in recorded]
     by_change = {change: [done[replace(request, change=change)] for request in requests] for change in played}
     summary = {
@@ -66,6 +78,14 @@ def attribute(
     lines = [{**trial.to_json(), "input": None, "how": None} for trial in whole]
     lines += [{**t.to_json(), **change._asdict()} for change, some in by_change.items() for t in some]
     return summary, lines
+
+
+def _played(requests: Sequence[Request], stage: Stage, journal: Journal, **options: Any) -> dict[Request, Trial]:
+    numbers = {request: number for number, request in enumerate(requests)}
+    left = [request for request, number in numbers.items() if number not in journal.done]
+    told = {"hear": lambda request, trial: journal.add(numbers[request], trial), "already": len(requests) - len(left)}
+    play_requests(left, stage, **options, **told)
+    return {request: journal.done[number] for request, number in numbers.items()}
 
 
 def record(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mmil.config import build_scene
-from mmil.contracts import UserError
+from mmil.contracts import UserError, require_number
 from mmil.evaluation.altered import Change, How, Props, require_possible
 from mmil.evaluation.attribution import attribute, record, write
 from mmil.evaluation.extent import usual_horizon, usual_trials
+from mmil.evaluation.journal import PART, Journal
 from mmil.evaluation.modelcard import write_model_card
 from mmil.evaluation.stage import Request, Stage, Told
 from mmil.evaluation.suites import Suite, load_suite, suite_names
@@ -21,7 +23,7 @@ from mmil.evaluation.trials import evaluate_suites, weights_sha256
 from mmil.execution import executed
 from mmil.language.compositions import Compositions
 from mmil.language.grammar import Grammar
-from mmil.language.instructions import load_instructions
+from mmil.language.instructions import load_instructions, require_sayable
 from mmil.parallel import PATIENCE
 from mmil.run import RunFolder, commit
 
@@ -66,23 +68,32 @@ def evaluate(
     scene = folder.made_with["scene"]
     usual = ATTRIBUTED if attribution else usual_trials(scene)
     ask = Ask(usual if trials is None else trials, seed, workers, patience)
-    own = load_instructions(instructions, Grammar.load().verbs) if instructions else None
+    own = _own(instructions) if instructions else None
     held = Compositions.of(folder.made_with, where=str(folder.path))
     suites = _suites(_asked(suite, attribution), own_name=instructions.stem if instructions else None, change=change)
-    suites = _possible(suites, held, mannered=_mannered(folder), tell=tell)
+    suites = _possible(suites, scene, held, tell=tell)
     execution = {"execute": executed(execute, ensemble), "ensemble": ensemble}
     horizon = usual_horizon(scene) if horizon is None else horizon
-    about = {"command": command, **_about(folder, instructions), **execution, "horizon": horizon}
+    require_number(least=1, horizon=horizon)
+    about = {"command": command, **_about(folder, instructions, own), **execution, "horizon": horizon}
     stage = _stage(folder, execution, horizon=horizon, own=own, held=held, altered=bool(change or attribution))
     if attribution:
         return {one.name: _attribute(one, stage, ask, folder, out=out, about=about) for one in suites}
     return _summaries(suites, stage, ask, folder, change=change, out=out, about=about)
 
 
-def _about(folder: RunFolder, instructions: Path | None) -> dict[str, Any]:
+def _own(path: Path) -> Told:
+    """Sentences of one's own, each of which can be said."""
+    grammar = Grammar.load()
+    own = load_instructions(path, grammar.verbs)
+    require_sayable(own, grammar, where=str(path))
+    return own
+
+
+def _about(folder: RunFolder, instructions: Path | None, own: Told | None) -> dict[str, Any]:
     """What was judged, by which code, in whose words."""
-    own = str(instructions) if instructions else None
-    return {"mmil_commit": commit(), "weights_sha256": weights_sha256(folder.path), "instructions": own}
+    told = {"instructions": str(instructions) if instructions else None, "own": dict(own) if own else None}
+    return {"mmil_commit": commit(), "weights_sha256": weights_sha256(folder.path), **told}
 
 
 @dataclass(frozen=True)
@@ -95,8 +106,8 @@ class Ask:
     patience: float | None
 
     def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise UserError(f"{self.trials} trials; at least 1 is needed")
+        require_number(least=1, trials=self.trials)
+        require_number(least=0, seed=self.seed)
 
 
 def _summaries(
@@ -111,16 +122,23 @@ def _summaries(
 ) -> dict[str, dict[str, Any]]:
     """Of every suite: those that were finished before, and the others played now."""
     where = {one.name: _place(one, folder, out, several=len(suites) > 1) for one in suites}
-    asked = {"n": ask.trials, "seed": ask.seed}
-    asked |= {name: about[name] for name in ("weights_sha256", "execute", "ensemble", "horizon")}
-    done = {} if stage.own else {one.name: there for one in suites if (there := finished(where[one.name], asked))}
+    asked = {one.name: _asked_of(one, stage, ask, change=change, about=about) for one in suites}
+    done = {one.name: there for one in suites if (there := finished(where[one.name], asked[one.name]))}
     left = [one for one in suites if one.name not in done]
     if change and left:
         stage = _with_tapes(stage, left, ask, change)
-    made = evaluate_suites(left, stage, **vars(ask), out=where, about=about, change=change)
+    begun = {one.name: {**asked[one.name], "mmil_commit": about["mmil_commit"]} for one in left}
+    made = evaluate_suites(left, stage, **vars(ask), out=where, asked=begun, about=about, change=change)
     if out is None:
         write_model_card(folder.path)
     return {one.name: made.get(one.name) or done[one.name] for one in suites}
+
+
+def _asked_of(suite: Suite, stage: Stage, ask: Ask, *, change: Change | None, about: dict[str, Any]) -> dict[str, Any]:
+    """What the trials of a suite follow from, as its summary says it."""
+    asked = {"suite": suite.name, "n": ask.trials, "seed": ask.seed, "altered": change._asdict() if change else None}
+    asked |= {name: about[name] for name in ("weights_sha256", "execute", "ensemble", "horizon", "own")}
+    return json.loads(json.dumps({**asked, "scene": suite.scene_config(stage.config, horizon=stage.horizon)}))
 
 
 def _change(folder: RunFolder, without: str | None, how: How, *, attribution: bool) -> Change | None:
@@ -137,16 +155,18 @@ def _asked(suite: str, attribution: bool) -> str:
     return "seen" if attribution and suite == "all" else suite
 
 
-def _mannered(folder: RunFolder) -> bool:
-    return bool((folder.made_with["scene"].get("init_args") or {}).get("manners"))
-
-
 def _attribute(
     suite: Suite, stage: Stage, ask: Ask, folder: RunFolder, *, out: Path | None, about: dict[str, Any]
 ) -> dict[str, Any]:
-    summary, lines = attribute(suite, stage, **vars(ask), actions=about["execute"])
-    place = _free(out) if out else folder.path / "attribution" / suite.name
+    place = _free(out, suite) if out else folder.path / "attribution" / suite.name
+    asked = _asked_of(suite, stage, ask, change=None, about=about)
+    journal = Journal(place, {**asked, "mmil_commit": about["mmil_commit"], "of": "attribution"})
+    try:
+        summary, lines = attribute(suite, stage, **vars(ask), actions=about["execute"], journal=journal)
+    finally:
+        journal.close()
     write(place, summary := {**summary, **about}, lines)
+    journal.end()
     return summary
 
 
@@ -194,9 +214,11 @@ def _suites(name: str, *, own_name: str | None, change: Change | None) -> list[S
     return [replace(one, layouts=one.layouts or one.name, name="-".join([one.name, *kinds])) for one in suites]
 
 
-def _possible(suites: list[Suite], held: Compositions, *, mannered: bool, tell: Callable[[str], None]) -> list[Suite]:
-    """Without those whose goals the data set does not have; the only one asked for is refused."""
-    reasons = {one.name: _impossible(one, held, mannered=mannered) for one in suites}
+def _possible(
+    suites: list[Suite], scene: dict[str, Any], held: Compositions, *, tell: Callable[[str], None]
+) -> list[Suite]:
+    """Without those that the data set has no goals or no cameras for; the only one asked for is refused."""
+    reasons = {one.name: _impossible(one, scene, held) for one in suites}
     for name, reason in reasons.items():
         if reason and len(suites) == 1:
             raise UserError(f"{name}: {reason}")
@@ -205,12 +227,27 @@ def _possible(suites: list[Suite], held: Compositions, *, mannered: bool, tell: 
     return [one for one in suites if not reasons[one.name]]
 
 
-def _impossible(suite: Suite, held: Compositions, *, mannered: bool) -> str:
+def _impossible(suite: Suite, scene: dict[str, Any], held: Compositions) -> str:
     if suite.goals == "held_out" and not held:
         return "the data set of this run holds out no compositions (`mmil splits` chooses some)"
-    if suite.manner == "always" and not mannered:
+    if suite.manner == "always" and not (scene.get("init_args") or {}).get("manners"):
         return "the data set of this run asks for no manners (`manners:` of its scene)"
+    if suite.cameras == "held_out" and not _moves_cameras(suite, scene):
+        return "its cameras stand where those of the data set stood (`randomisation:` of its scene)"
     return ""
+
+
+def _moves_cameras(suite: Suite, node: dict[str, Any]) -> bool:
+    """Whether the suite's cameras stand elsewhere than the data's, as far as a scene says where they stand."""
+    places = []
+    for config in (node, suite.scene_config(node, horizon=1)):
+        with closing(build_scene(config)) as scene:
+            scene.reset(0)
+            drawn = scene.draws.get("cameras")
+        if not isinstance(drawn, Mapping):
+            return True
+        places.append({camera: {**told, "band": None} for camera, told in drawn.items()})
+    return places[0] != places[1]
 
 
 def load_runner(path: Path, **execution: Any) -> Any:
@@ -226,25 +263,33 @@ def load_runner(path: Path, **execution: Any) -> Any:
 def _place(suite: Suite, folder: RunFolder, out: Path | None, *, several: bool) -> Path:
     if out is None:
         return folder.path / "evaluation" / suite.name
-    return _free(out / suite.name if several else out)
+    return _free(out / suite.name if several else out, suite)
 
 
-def _free(place: Path) -> Path:
-    """A folder that is not there, or holds nothing but an earlier evaluation."""
+def _free(place: Path, suite: Suite) -> Path:
+    """A folder that is not there, or holds nothing but an earlier evaluation of this suite."""
     strangers = [item.name for item in place.iterdir() if item.name not in _OWN] if place.is_dir() else []
     if strangers or (place.exists() and not place.is_dir()):
         raise UserError(f"{place} holds something else: {', '.join(strangers[:3])}; name a new or empty folder")
+    there = _summary(place).get("suite", suite.name)
+    if there != suite.name:
+        raise UserError(f"{place} holds an evaluation of {there}, not of {suite.name}; name a new or empty folder")
     return place
 
 
-_OWN = ("trials.jsonl", "summary.json", "videos")
+_OWN = ("trials.jsonl", "summary.json", "videos", PART)
+
+
+def _summary(place: Path) -> dict[str, Any]:
+    try:
+        told = json.loads((place / "summary.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def finished(place: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
     """The summary that is there, if it is of these very trials."""
-    try:
-        there = json.loads((place / "summary.json").read_text())
-    except (OSError, ValueError):
-        return None
+    there = _summary(place)
     same = all(there.get(key) == value for key, value in asked.items())
-    return there if same and "skills" in there else None  # those without were drawn otherwise
+    return there if there and same and "skills" in there else None  # those without were drawn otherwise

@@ -13,6 +13,7 @@ from typing import Any
 
 from mmil.contracts import OUTCOMES, Trial, UserError
 from mmil.evaluation.breakdown import details
+from mmil.evaluation.journal import so_far
 from mmil.evaluation.statistics import Interval, summarise, wilson
 
 SUITE_ORDER = ("seen", "paraphrase", "composition", "camera", "manner", "wrong", "null")
@@ -163,7 +164,7 @@ def _number(cell: Any) -> float | None:
 
 def _read_suite(folder: Path, notes: list[str]) -> Suite | None:
     stored = _read_mapping(folder / "summary.json", notes)
-    trials = _read_trials(folder / "trials.jsonl", notes)
+    trials = _read_trials(folder / "trials.jsonl", notes) or list(so_far(folder).values())
     if trials:
         counted = {**summarise(trials), **details(trials)}
         if stored and (stored.get("successes"), stored.get("n")) != (counted["successes"], counted["n"]):

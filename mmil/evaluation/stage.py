@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -81,7 +82,8 @@ class Worker:
             # played again and not filmed at once: rendering every step would slow every trial
             film = request.films / f"{trial.seed}-{trial.outcome}.mp4"
             if self._film(request, film).outcome != trial.outcome:
-                raise UserError(f"trial {trial.seed} of {trial.suite} ended otherwise when it was played again")
+                film.unlink(missing_ok=True)  # of another attempt than the one that counts: worth no hours of trials
+                warnings.warn(f"{name_of(request)} ended otherwise when it was played again; not filmed", stacklevel=2)
         return trial
 
     def play(
@@ -161,6 +163,13 @@ class Worker:
     def _verb(self, request: Request) -> tuple[str, ...]:
         """The verb whose turn it is, so that each has as many trials; none where compositions are asked for."""
         verbs = self.scene(request.suite).verbs if request.suite.goals == "train" else ()
+        own = self.stage.own
+        sayable = [verb for verb in verbs if own is None or verb in own]
+        if own is not None and verbs and not sayable:
+            raise UserError(
+                f"your sentences are for {', '.join(own)}; what can be asked for here is {', '.join(verbs)}"
+            )
+        verbs = sayable
         return (verbs[request.turn % len(verbs)],) if verbs else ()
 
     def _choice(

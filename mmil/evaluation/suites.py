@@ -13,21 +13,23 @@ import yaml
 from mmil.contracts import Body, Goal, Split, UserError
 from mmil.language.compositions import Compositions
 from mmil.language.grammar import Grammar
+from mmil.language.instructions import sayable
 from mmil.seeds import sentence_rng, trial_seed
 
 FOLDER = Path(__file__).parents[2] / "configs" / "evaluate"
 ORDER = ("seen", "paraphrase", "composition", "camera", "manner", "wrong", "null")  # as reports show them
 NOTHING = Compositions()
+OVER_AT_ONCE = ("touch",)  # verbs that whatever a hand does to anything has done
+OVER_ON_THE_WAY = ("touch", "lift")  # and that bringing something somewhere has
 Sentences = Literal["train", "held_out", "irrelevant"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """sentences: which part of the bank. cameras: which band. told: the goal that was drawn, or another feasible one.
-
-    goals: those of training, or the compositions that the data set held out of it. manner: as it was drawn, or one
-    always. layouts: of which suite the seeds are; its own unless named, so that two suites can be compared on the same
-    scenes.
+    """sentences: which part of the bank. cameras: which band; train: the one that the data have. told: the goal that
+    was drawn, or another feasible one. goals: those of training, or the compositions that the data set held out of it.
+    manner: as it was drawn, or one always. layouts: of which suite the seeds are; its own unless named, so that two
+    suites can be compared on the same scenes.
     """
 
     name: str
@@ -44,7 +46,9 @@ class Suite:
     def scene_config(self, config: Mapping[str, Any], *, horizon: int) -> dict[str, Any]:
         """The scene the data were made in, with this suite's cameras and goals and a trial's time."""
         options = {**(config.get("init_args") or {}), "horizon": horizon}
-        randomisation = {**(options.get("randomisation") or {}), "cameras": self.cameras}
+        randomisation = dict(options.get("randomisation") or {})
+        if self.cameras != "train" or "cameras" not in randomisation:
+            randomisation["cameras"] = self.cameras
         if self.goals == "held_out" and "held_out" in randomisation:
             randomisation["held_out"] = []  # layouts are drawn for a verb, and this may be one that training left out
         if self.manner == "always":
@@ -111,10 +115,14 @@ def choose(
     that say a thing by what is `among` others. offers: which goals can be told in their manner.
     """
     rng = sentence_rng(seed)
+    if own is not None and suite.manner == "drawn":
+        drawn = drawn.done(None)  # sentences of one's own say nothing of a manner
     if suite.goals == "held_out":
         kinds = _held_out(drawn, goals, held, offers)
     else:
         kinds = _trained(drawn, goals, held, offers, verb)
+    if own is not None:
+        kinds = [some for kind in kinds if (some := [goal for goal in kind if sayable(own, goal, grammar)])]
     if suite.manner == "always":
         kinds = [some for kind in kinds if (some := [goal for goal in kind if goal.manner])]
     about = _about(suite, rng, drawn=drawn, kinds=kinds, verb=verb)
@@ -135,10 +143,7 @@ def _said(
     references: float,
 ) -> str:
     if own is not None:
-        templates = own.get(goal.verb)
-        if not templates:
-            raise UserError(f"no sentences of yours for {goal.verb}; there are some for {', '.join(own)}")
-        return grammar.fill(templates[int(rng.integers(len(templates)))], goal)
+        return grammar.mannered(grammar.fill(_one_of(sayable(own, goal, grammar), rng), goal), goal, rng)
     if suite.sentences == "irrelevant":
         return grammar.null[int(rng.integers(len(grammar.null)))]
     rng = np.random.default_rng(rng.integers(2**63))
@@ -165,14 +170,22 @@ def _other(about: Goal, goals: Sequence[Goal], rng: np.random.Generator) -> Goal
     """Another goal: with another object, or another target or relation, or of another verb; each as often.
 
     What is done to the same thing with another verb could reach a goal that has no target on its way (lifting it
-    touches it, placing it lifts it), so that it would say nothing about listening: that one is left out.
+    touches it, placing it lifts it), so that it would say nothing about listening: that one is left out. So is one that
+    would be over, well or badly, while the first is still on its way: who was told to lift a ball and places a cube has
+    lifted the wrong thing before anybody can see that he did not listen.
     """
     same = [goal for goal in goals if goal.verb == about.verb]
     aims = about.target is not None or about.relation is not None
     others = [
         [goal for goal in same if goal.object != about.object],
         [goal for goal in same if goal.object == about.object and goal.done(None) != about.done(None)],
-        [goal for goal in goals if goal.verb != about.verb and (aims or goal.object != about.object)],
+        [
+            goal
+            for goal in goals
+            if goal.verb != about.verb
+            and (aims or goal.object != about.object)
+            and goal.verb not in (OVER_ON_THE_WAY if about.target else OVER_AT_ONCE)
+        ],
     ]
     some = [kind for kind in others if kind]
     return _one_of(_one_of(some, rng), rng) if some else None

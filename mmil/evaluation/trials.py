@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +13,7 @@ from mmil.contracts import Trial
 from mmil.data.shards import file_sha256, write_atomic
 from mmil.evaluation.altered import Change
 from mmil.evaluation.breakdown import details
+from mmil.evaluation.journal import Journal
 from mmil.evaluation.stage import Request, Stage, Worker, name_of
 from mmil.evaluation.statistics import summarise
 from mmil.evaluation.suites import Suite
@@ -36,36 +36,56 @@ def evaluate_suites(
     workers: int | None,
     out: Mapping[str, Path],
     about: Mapping[str, Any],
+    asked: Mapping[str, Mapping[str, Any]] | None = None,
     patience: float | None = None,
     change: Change | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Run every suite's trials, write them under out[name], and return the summaries.
+    """Run every suite's trials, write each suite under out[name] as it is complete, and return the summaries.
 
+    asked: suite → what its trials follow from, `about` unless told: those that an evaluation of the same left unfinished
+    are not run again.
     change: what is done to what the policy sees; nothing unless told.
     """
+    workers = workers or parallel.available_cores()
+    journals = {suite.name: Journal(out[suite.name], asked[suite.name] if asked else about) for suite in suites}
     requests = [
         Request(suite, suite.seed(seed, index), turn=index, films=out[suite.name] / "videos", change=change)
         for suite in suites
         for index in range(trials)
     ]
-    begun = time.monotonic()
-    done = play_requests(requests, stage, workers=workers, patience=patience)
-    seconds = time.monotonic() - begun
-    summaries = {}
-    for suite in suites:
-        ended = [done[request] for request in requests if request.suite == suite]
+    summaries: dict[str, dict[str, Any]] = {}
+
+    def hear(request: Request, trial: Trial) -> None:
+        journal = journals[request.suite.name]
+        journal.add(request.turn, trial)
+        if len(journal.done) == trials:
+            complete(request.suite)
+
+    def complete(suite: Suite) -> None:
+        ended = [trial for _, trial in sorted(journals[suite.name].done.items())]
         summaries[suite.name] = summarise(
             ended,
             suite=suite.name,
             seed=seed,
-            workers=workers or parallel.available_cores(),
-            seconds=round(seconds * len(ended) / max(1, len(requests)), 1),
+            workers=workers,
+            seconds=round(sum(trial.seconds for trial in ended) / workers, 1),
             scene=suite.scene_config(stage.config, horizon=stage.horizon),
             altered=change._asdict() if change else None,
             **details(ended),
             **about,
         )
         _write(out[suite.name], ended, summaries[suite.name])
+        journals[suite.name].end()
+
+    try:
+        for suite in suites:
+            if len(journals[suite.name].done) == trials:
+                complete(suite)
+        left = [request for request in requests if request.turn not in journals[request.suite.name].done]
+        play_requests(left, stage, workers=workers, patience=patience, hear=hear, already=len(requests) - len(left))
+    finally:
+        for journal in journals.values():
+            journal.close()
     return summaries
 
 
@@ -78,24 +98,33 @@ def mapped(
     workers: int | None,
     patience: float | None,
     note: Callable[[Mapping[Item, Result]], str] = lambda done: "",
+    hear: Callable[[Item, Result], None] = lambda item, result: None,
+    already: int = 0,
 ) -> dict[Item, Result]:
-    """Every item with task(made, item), under a bar that shows a note of what is done."""
+    """Every item with task(made, item), under a bar that shows a note of what is done; `hear` is told of each at once.
+
+    already: how many were done before.
+    """
     done: dict[Item, Result] = {}
     if not items:
         return done
     env = parallel.simulation_env()
     work = parallel.run(task, items, make=make, workers=workers, env=env, name=_name, patience=patience)
-    with progress_bar(doing, total=len(items), unit="trials") as advance, closing(work):
+    whole = already + len(items)
+    with progress_bar(doing, total=whole, unit="trials", already=already) as advance, closing(work):
         for item, result in work:
             done[item] = result
+            hear(item, result)
             advance(note(done))
     return done
 
 
 def play_requests(
-    requests: Sequence[Request], stage: Stage, *, workers: int | None, patience: float | None
+    requests: Sequence[Request], stage: Stage, *, workers: int | None, patience: float | None, **told: Any
 ) -> dict[Request, Trial]:
-    return mapped(run_trial, requests, stage, doing="evaluate", workers=workers, patience=patience, note=_successes)
+    """Every request's trial; `told` is hear and already of mapped()."""
+    options: dict[str, Any] = {"workers": workers, "patience": patience, **told}
+    return mapped(run_trial, requests, stage, doing="evaluate", note=_successes, **options)
 
 
 def _successes(done: Mapping[Request, Trial]) -> str:

@@ -65,11 +65,19 @@ class Grammar(Bank):
             templates = tuple(template for template in templates if "object" in slots(template))
         template = _choice(templates, rng)
         sentence = render(template, _phrased(self._draw_words(goal, split, rng)) | nouns)
-        return sentence if goal.manner is None else said_in(_choice(self._manners(goal, split), rng), sentence)
+        return self.mannered(sentence, goal, rng, split=split)
 
     def fill(self, template: str, goal: Goal, rng: np.random.Generator | None = None, *, split: Split = "train") -> str:
         """`template` with words for `goal`: the plain names, or with `rng` any words of `split`."""
         return render(template, _phrased(self._plain(goal) if rng is None else self._draw_words(goal, split, rng)))
+
+    def filled(self, goal: Goal) -> frozenset[str]:
+        """The slots of a template that there are words for when `goal` is asked for."""
+        return frozenset(_phrased(self._plain(goal)))
+
+    def mannered(self, sentence: str, goal: Goal, rng: np.random.Generator, *, split: Split = "train") -> str:
+        """`sentence`, and that it is to be done in the goal's manner, if it has one."""
+        return sentence if goal.manner is None else said_in(_choice(self._manners(goal, split), rng), sentence)
 
     def says(self, sentence: str, goal: Goal, split: Split, *, among: Sequence[Placed] = ()) -> bool:
         """Whether `sentence` is one that sample() can say of `goal`: anywhere, or also where these things are."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmil.contracts import UserError
+from mmil.contracts import Goal, UserError
+from mmil.language.grammar import Grammar
 from mmil.language.reading import read_yaml
 from mmil.language.templates import SLOTS, quoted, slots
 
@@ -21,6 +22,25 @@ def load_instructions(path: str | Path, verbs: Iterable[str]) -> dict[str, tuple
         if verb not in known:
             raise UserError(f"{path}: unknown verb {quoted(verb)}; there are {', '.join(known)}")
     return {verb: _templates(items, f"{path}: {verb}") for verb, items in data.items()}
+
+
+def sayable(own: Mapping[str, Sequence[str]], goal: Goal, grammar: Grammar) -> tuple[str, ...]:
+    """Of the templates of a person's own, those that can ask for this goal: it has all that they name."""
+    filled = grammar.filled(goal)
+    return tuple(template for template in own.get(goal.verb, ()) if slots(template) <= filled)
+
+
+def require_sayable(own: Mapping[str, Sequence[str]], grammar: Grammar, *, where: str) -> None:
+    """Refuse a template that names what no goal of its verb has."""
+    for verb, templates in own.items():
+        known = {"object", "colour", "shape"}.union(*map(slots, grammar.verbs[verb].train))
+        for template in templates:
+            if beyond := sorted(slots(template) - known):
+                listed = ", ".join("{" + slot + "}" for slot in SLOTS if slot in known)
+                raise UserError(
+                    f"{where}: {verb}: {quoted(template)} names a {{{beyond[0]}}}, which nothing has that is to be "
+                    f"done so; there are {listed}"
+                )
 
 
 def _templates(items: Any, where: str) -> tuple[str, ...]:

@@ -12,10 +12,11 @@ import pytest
 from mmil.config import rebuild
 from mmil.contracts import Actor, UserError
 from mmil.data.dataset import Dataset
+from mmil.data.module import WindowData
 from mmil.data.shards import file_sha256
 from mmil.run import RunFolder
 from tests.plane import Reach
-from tests.tiny import data_set, run
+from tests.tiny import SCENE, data_set, run
 
 VISITED = {"episodes": 4, "seed": 1, "expert": Reach, "keep": "all"}
 
@@ -71,6 +72,29 @@ def test_a_policy_is_trained_on_both(first, visited, tmp_path):
     assert [(one["path"], one["episodes"]) for one in told["more"]] == [(str(visited), 4)]
     assert told["start"]["run"] == str(before)
     assert len(list(visited.parent.glob("data.features-*"))) == 1  # each keeps its features beside it
+
+
+def test_a_policy_drives_in_no_other_scene_than_its_own(first, tmp_path):
+    other = {**SCENE, "init_args": {"second": "left"}}
+    with pytest.raises(UserError, match=r"cameras\.left"):
+        data_set(tmp_path / "data", **VISITED, actor=mixture(first[1]), scene=other)
+
+
+def test_what_a_policy_did_is_no_example(first, visited):
+    windows = WindowData(path=first[0], more=[visited], target="actions")
+    with pytest.raises(UserError, match="quality visited: learn from their labels"):
+        windows.setup()
+
+
+def test_what_is_held_out_is_so_in_all_that_is_learnt_from(first, visited, tmp_path):
+    rows = [row.goal for row in Dataset.open(visited).rows]
+    held = {"randomisation": {"held_out": [{"verb": rows[0].verb, "colour": rows[0].object.colour}]}}
+    data = data_set(tmp_path / "data", scene={**SCENE, "init_args": held}, seed=3)
+    with pytest.raises(UserError, match=rf"holds out what {visited} shows in \d+ goals"):
+        run(data, tmp_path / "run", "--more", json.dumps([str(visited)]))
+    said = []
+    run(data, tmp_path / "run", "--start", str(first[1]), tell=said.append)
+    assert any("did not hold out" in line for line in said)
 
 
 def test_what_is_no_run_drives_nothing(tmp_path):

@@ -15,6 +15,7 @@ from mmil.contracts import Actor, Observation, UserError
 from mmil.evaluation import evaluate as verb
 from mmil.evaluation.altered import Altered, Change, Props, Tape, changes, inputs, require_possible
 from mmil.evaluation.attribution import attribute, write
+from mmil.evaluation.journal import Journal
 from mmil.evaluation.report import report
 from mmil.evaluation.stage import Stage
 from mmil.evaluation.suites import load_suite
@@ -136,7 +137,7 @@ def test_inputs_are_those_of_the_data():
 
 
 @pytest.fixture(scope="module")
-def study():
+def study(tmp_path_factory):
     stage = Stage(
         actor=Looks,
         scene=lambda node: Plane(windy=0.0),
@@ -146,7 +147,8 @@ def study():
         own=None,
         props=Props(SPEC, {name: np.zeros(shape[-1]) for name, shape in SPEC.signals.items()}),
     )
-    return attribute(load_suite("seen"), stage, trials=6, seed=1, workers=1, patience=None, actions=2)
+    journal = Journal(tmp_path_factory.mktemp("attribution"), {})
+    return attribute(load_suite("seen"), stage, trials=6, seed=1, workers=1, patience=None, actions=2, journal=journal)
 
 
 def test_attribution_finds_what_the_actor_goes_by(study):
@@ -208,7 +210,7 @@ def test_a_suite_without_an_input_lies_beside_its_own(tmp_path, monkeypatch, cap
         verb.evaluate(tmp_path, without="frnt", **options)
     with pytest.raises(UserError, match="leave --without top out"):
         verb.evaluate(tmp_path, without="top", attribution=True, **options)
-    with pytest.raises(UserError, match="0 trials"):
+    with pytest.raises(UserError, match="trials is 0"):
         verb.evaluate(tmp_path, suite="seen", trials=0)
     told = ["--workers", "1", "--patience", "null", "--trials", "2"]
     assert commands.evaluate([str(tmp_path), "--attribution", *told]) == 0

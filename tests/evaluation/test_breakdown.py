@@ -125,6 +125,12 @@ def test_the_other_goal_does_not_pass_the_first_on_its_way():
         assert goal.object == BLUE, goal
 
 
+def test_the_other_goal_is_not_over_while_the_first_is_on_its_way():
+    placed = Goal("place", RED, target=BIN, relation="in")
+    assert {goal.verb for goal in others(placed)} == {"place", "push"}
+    assert {goal.verb for goal in others(Goal("lift", RED))} == {"lift", "push", "place"}
+
+
 def test_a_manner_is_measured_over_all_and_over_those_that_reached_the_goal():
     slowly = Goal("lift", RED, manner="slowly")
     ended = [("success", True)] * 3 + [("wrong_manner", False)] + [("timeout", True)] * 2 + [("dropped", None)]

@@ -21,8 +21,8 @@ def evaluate(monkeypatch, tmp_path):
     monkeypatch.setattr(verb, "weights_sha256", lambda path: "0")
     played = []
 
-    def play(suites, stage, *, about, **rest):
-        played.extend((dict(stage.actor.keywords), about) for _ in suites)
+    def play(suites, stage, *, asked, about, **rest):
+        played.extend((dict(stage.actor.keywords), {**asked[suite.name], **about}) for suite in suites)
         return {suite.name: {"n": 1} for suite in suites}
 
     def run(*arguments):
@@ -41,7 +41,7 @@ def evaluate(monkeypatch, tmp_path):
 )
 def test_the_runner_and_the_summary_hear_of_it(evaluate, arguments, execute, ensemble):
     ((options, about),) = evaluate(*arguments)
-    assert options["ensemble"] == ensemble and options["execute"] in (None, execute)
+    assert options["ensemble"] == ensemble and options["execute"] == execute
     assert (about["execute"], about["ensemble"]) == (execute, ensemble)
 
 
@@ -52,10 +52,40 @@ def test_contradictions_are_refused_before_anything_is_played(evaluate):
         evaluate("--ensemble", ".nan")
 
 
+def test_trials_of_another_suite_are_none_of_this_one(evaluate, tmp_path):
+    place = tmp_path / "elsewhere"
+    ((_, about),) = evaluate("--out", str(place))
+    place.mkdir()
+    (place / "summary.json").write_text(json.dumps({**about, "skills": {}}))
+    assert not evaluate("--out", str(place))
+    with pytest.raises(UserError, match="holds an evaluation of seen, not of paraphrase"):
+        evaluate("--suite", "paraphrase", "--out", str(place))
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("lift: ['fetch the {object}']")
+    assert evaluate("--instructions", str(mine))
+    mine.write_text("lift: ['put it on the {target}']")
+    with pytest.raises(UserError, match=r"lift: 'put it on the \{target\}' names a \{target\}, which nothing has"):
+        evaluate("--instructions", str(mine))
+
+
+@pytest.mark.parametrize(("profile", "left"), [("none", False), ("mild", True)])
+def test_cameras_that_stand_where_they_stood_are_no_suite(evaluate, tmp_path, profile, left):
+    randomisation = {"profile": profile}
+    verb.RunFolder.open(tmp_path).made_with["scene"] = {
+        "class_path": "mmil.scenes.Tabletop",
+        "init_args": {"image_size": [64, 64], "randomisation": randomisation},
+    }
+    if left:
+        assert evaluate("--suite", "camera")
+    else:
+        with pytest.raises(UserError, match="camera: its cameras stand where those of the data set stood"):
+            evaluate("--suite", "camera")
+
+
 def test_trials_of_another_execution_are_no_excuse(evaluate, tmp_path):
     ((_, about),) = evaluate("--ensemble", "0.01")
     there = tmp_path / "evaluation" / "seen" / "summary.json"
     there.parent.mkdir(parents=True)
-    there.write_text(json.dumps({"n": 1, "seed": 0, "skills": {}, **about}))
+    there.write_text(json.dumps({**about, "skills": {}}))
     assert not evaluate("--ensemble", "0.01")  # they are there
     assert evaluate("--ensemble", "0.02") and evaluate("--execute", "1") and evaluate()
