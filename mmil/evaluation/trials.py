@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,51 +43,66 @@ def evaluate_suites(
 ) -> dict[str, dict[str, Any]]:
     """Run every suite's trials, write each suite under out[name] as it is complete, and return the summaries.
 
-    asked: suite → what its trials follow from, `about` unless told: those that an evaluation of the same left unfinished
-    are not run again.
-    change: what is done to what the policy sees; nothing unless told.
+    asked: suite → what its trials follow from, `about` unless told; those that an evaluation of the same left
+    unfinished are not run again. change: what is done to what the policy sees; nothing unless told.
     """
     workers = workers or parallel.available_cores()
-    journals = {suite.name: Journal(out[suite.name], asked[suite.name] if asked else about) for suite in suites}
+    told = {"seed": seed, "workers": workers, "altered": change._asdict() if change else None, **about}
+    sittings = {
+        suite: _Sitting(
+            suite, stage, trials, out[suite.name], Journal(out[suite.name], (asked or {}).get(suite.name, about)), told
+        )
+        for suite in suites
+    }
     requests = [
         Request(suite, suite.seed(seed, index), turn=index, films=out[suite.name] / "videos", change=change)
         for suite in suites
         for index in range(trials)
     ]
-    summaries: dict[str, dict[str, Any]] = {}
+    left = [request for request in requests if request.turn not in sittings[request.suite].journal.done]
 
     def hear(request: Request, trial: Trial) -> None:
-        journal = journals[request.suite.name]
-        journal.add(request.turn, trial)
-        if len(journal.done) == trials:
-            complete(request.suite)
-
-    def complete(suite: Suite) -> None:
-        ended = [trial for _, trial in sorted(journals[suite.name].done.items())]
-        summaries[suite.name] = summarise(
-            ended,
-            suite=suite.name,
-            seed=seed,
-            workers=workers,
-            seconds=round(sum(trial.seconds for trial in ended) / workers, 1),
-            scene=suite.scene_config(stage.config, horizon=stage.horizon),
-            altered=change._asdict() if change else None,
-            **details(ended),
-            **about,
-        )
-        _write(out[suite.name], ended, summaries[suite.name])
-        journals[suite.name].end()
+        sittings[request.suite].add(request.turn, trial)
 
     try:
-        for suite in suites:
-            if len(journals[suite.name].done) == trials:
-                complete(suite)
-        left = [request for request in requests if request.turn not in journals[request.suite.name].done]
         play_requests(left, stage, workers=workers, patience=patience, hear=hear, already=len(requests) - len(left))
+        return {suite.name: sitting.summary() for suite, sitting in sittings.items()}
     finally:
-        for journal in journals.values():
-            journal.close()
-    return summaries
+        for sitting in sittings.values():
+            sitting.journal.close()
+
+
+@dataclass
+class _Sitting:
+    """The trials of one suite, written when the last of them has ended."""
+
+    suite: Suite
+    stage: Stage
+    trials: int
+    out: Path
+    journal: Journal
+    about: Mapping[str, Any]
+    made: dict[str, Any] | None = None
+
+    def add(self, number: int, trial: Trial) -> None:
+        self.journal.add(number, trial)
+        if len(self.journal.done) == self.trials:
+            self.summary()
+
+    def summary(self) -> dict[str, Any]:
+        if self.made is None:
+            ended = [trial for _, trial in sorted(self.journal.done.items())]
+            self.made = summarise(
+                ended,
+                suite=self.suite.name,
+                seconds=round(sum(trial.seconds for trial in ended) / self.about["workers"], 1),
+                scene=self.suite.scene_config(self.stage.config, horizon=self.stage.horizon),
+                **details(ended),
+                **self.about,
+            )
+            _write(self.out, ended, self.made)
+            self.journal.end()
+        return self.made
 
 
 def mapped(
