@@ -77,6 +77,11 @@ class BC(Algorithm):
         # a frozen text model reads all there is to read before the first step, not in the midst of training
         self.policy.language.read_ahead(self.sentences)
 
+    def on_train_start(self) -> None:
+        # a checkpoint may have been read before the weights went to their device; what is shared out lies there already
+        for name in self.averaged:
+            self.averaged[name] = self.averaged[name].to(self._trained[name].device)
+
     def on_train_epoch_start(self) -> None:
         # chance begins anew with every epoch, so that a resumed run meets what an undisturbed one met; all processes
         # have the same, and each takes what falls to its own windows
