@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -97,6 +98,7 @@ class BC(Algorithm):
         return loss
 
     def validation_step(self, batch: Batch, index: int) -> None:
+        batch = replace(batch, weight=None)  # so that runs that weigh their demonstrations otherwise can be compared
         context, size = self.policy.context(batch), len(batch.instruction)
         actions = int(batch.valid.sum())  # what the loss is a mean over: so it is the same in batches of any size
         self.log("val/loss", self.policy.loss(batch, context), prog_bar=True, batch_size=actions, sync_dist=True)
