@@ -70,7 +70,7 @@ def evaluate(
     held = Compositions.of(folder.made_with, where=str(folder.path))
     suites = _suites(_asked(suite, attribution), own_name=instructions.stem if instructions else None, change=change)
     suites = _possible(suites, held, mannered=_mannered(folder), tell=tell)
-    execution = {"execute": executed(execute, ensemble), "ensemble": ensemble}
+    execution = {"execute": executed(execute, ensemble, future=folder.future), "ensemble": ensemble}
     horizon = usual_horizon(scene) if horizon is None else horizon
     about = {"command": command, **_about(folder, instructions), **execution, "horizon": horizon}
     stage = _stage(folder, execution, horizon=horizon, own=own, held=held, altered=bool(change or attribution))
