@@ -11,7 +11,7 @@ from tests.learning import tiny_batch, tiny_module
 def test_averages_of_a_checkpoint_follow_the_weights_to_their_device():
     module = tiny_module()
     averaged = {name: value.detach().clone() for name, value in module._trained.items()}
-    module.on_load_checkpoint({"averaged": averaged, "state_dict": {}})
+    module.on_load_checkpoint({"averaged": averaged, "state_dict": {}, "optimizer_states": []})
     assert {value.device.type for value in module.averaged.values()} == {"cpu"}
     module.to("meta")  # as a strategy moves it to a GPU, once its checkpoint has been read
     del module._trained  # a move to meta, unlike one to a GPU, makes new parameters
