@@ -17,9 +17,11 @@ _DOCTOR = "rendering is corrupt; see `mmil doctor`"
 
 
 def signal_faults(episode: Episode) -> list[str]:
-    """A line a fault: what is beyond anything that can be measured or done."""
+    """A line a fault: what is beyond anything that can be measured or done, and where nothing was."""
     told: dict[str, Any] = {"rewards": episode.rewards, **episode.measures}
     faults = [f"{name} holds a NaN or an infinity" for name, value in told.items() if not np.isfinite(value).all()]
+    if not len(episode.actions):
+        faults.append("it was over before the first step")
     for name, array in {"actions": episode.actions, "labels": episode.labels}.items():
         if (peak := np.abs(array).max(initial=0.0)) > 1.0:
             faults.append(f"{name} reach {peak:.3f}, outside [-1, 1]")

@@ -9,13 +9,14 @@ import numpy as np
 
 from mmil.contracts import UserError
 
-EXECUTE = 4  # actions, unless something else is asked for
+FUTURE = 8  # H, unless a policy is made with another
+EXECUTE = 4  # actions, or all where a chunk has fewer, unless something else is asked for
 
 
-def executed(execute: int | None, ensemble: float | None) -> int:
-    """How many actions of a chunk are done before the next is planned; refused where the two contradict each other."""
+def executed(execute: int | None, ensemble: float | None, *, future: int) -> int:
+    """How many of `future` actions are done before the next plan; refused where the two contradict each other."""
     if ensemble is None:
-        return EXECUTE if execute is None else execute
+        return min(EXECUTE, future) if execute is None else execute
     if execute not in (None, 1):
         raise UserError(
             f"execute {execute} and ensemble {ensemble} contradict each other: to ensemble is to plan at every step; "

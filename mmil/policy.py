@@ -20,6 +20,7 @@ from mmil.encoders import (
     WrenchTokens,
 )
 from mmil.encoders.hiding import Hiding
+from mmil.execution import FUTURE
 from mmil.heads import Head
 from mmil.normalizer import Normalizer
 
@@ -46,7 +47,7 @@ class Policy(nn.Module):
         head: Callable[[int, tuple[int, int]], Head],
         depth: Callable[[Spec], DepthTokens] | None = None,
         past: int = 1,
-        future: int = 8,
+        future: int = FUTURE,
         hide: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()

@@ -15,6 +15,7 @@ from mmil.data.schema import SPEC as SPEC_SCHEMA
 from mmil.data.schema import misfit
 from mmil.data.shards import write_atomic
 from mmil.data.stats import Stats
+from mmil.execution import FUTURE
 from mmil.strict import read_options
 
 if TYPE_CHECKING:
@@ -79,6 +80,15 @@ class RunFolder:
     @property
     def config(self) -> dict[str, Any]:
         return read_options(self.path / CONFIG)
+
+    @property
+    def future(self) -> int:
+        """How many actions its policy plans at once, H; a policy's usual number where the config is silent."""
+        try:
+            told = self.config["algo"]["init_args"]["policy"]["init_args"].get("future", FUTURE)
+        except (KeyError, TypeError, AttributeError):
+            raise UserError(f"{self.path / CONFIG} names no policy: it needs algo.init_args.policy") from None
+        return int(told)
 
     @property
     def spec(self) -> Spec:

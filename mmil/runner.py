@@ -22,7 +22,7 @@ class Runner(Actor):
     """
 
     def __init__(self, policy: Policy, *, execute: int | None = None, ensemble: float | None = None) -> None:
-        self.execute = executed(execute, ensemble)
+        self.execute = executed(execute, ensemble, future=policy.future)
         if not 1 <= self.execute <= policy.future:
             raise UserError(f"cannot execute {self.execute} actions of a chunk of {policy.future}")
         self.policy, self.ensemble = policy.eval(), ensemble

@@ -58,6 +58,14 @@ def test_the_first_e_of_h_are_done():
     assert acted(Runner(Counter()), 5) == [0.0, 0.1, 0.2, 0.3, 1.0]
 
 
+def test_of_a_shorter_chunk_all_is_done_unless_something_else_is_asked_for():
+    short = Counter()
+    short.future = 3
+    assert Runner(short).execute == 3 and Runner(short, execute=2).execute == 2
+    with pytest.raises(UserError, match="cannot execute 4 actions of a chunk of 3"):
+        Runner(short, execute=4)
+
+
 def test_an_ensemble_means_all_plans_for_this_instant():
     plans = [[number + ahead / 10 for ahead in range(AHEAD)] for number in range(6)]
     said = [[plans[t - age][age] for age in range(min(t + 1, AHEAD))] for t in range(6)]  # newest first

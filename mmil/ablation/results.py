@@ -34,11 +34,12 @@ def trained(job: Job) -> bool:
 
 def judged(job: Job) -> bool:
     """Whether its trials are those that are asked for, in every suite."""
-    scene = RunFolder.open(job.run).made_with["scene"]
+    folder = RunFolder.open(job.run)
+    scene = folder.made_with["scene"]
     asked = {name: job.judged[name] for name in ("seed", "ensemble")}
     asked |= {"n": job.judged["trials"] or usual_trials(scene)}
     asked |= {"horizon": job.judged["horizon"] or usual_horizon(scene)}
-    asked |= {"execute": executed(job.judged["execute"], job.judged["ensemble"])}
+    asked |= {"execute": executed(job.judged["execute"], job.judged["ensemble"], future=folder.future)}
     asked |= {"weights_sha256": weights_sha256(job.run)}
     return all(finished(job.run / "evaluation" / suite, asked) for suite in job.judged["suite"].split(","))
 

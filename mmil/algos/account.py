@@ -16,7 +16,8 @@ class Account(Callback):
 
     def __init__(self, windows: WindowData) -> None:
         self.windows = windows
-        self.waited, self.worked = 0.0, 0.0  # [s], of the whole training
+        self.waited, self.worked = 0.0, 0.0  # [s], of the whole training, in however many sessions
+        self._earlier = 0.0  # [s] waited in those before this one, whose loader knows its own alone
         self._before = (0.0, 0.0)
         self._begun = 0.0
 
@@ -24,6 +25,13 @@ class Account(Callback):
     def wait(self) -> float:
         """The share of all step time so far."""
         return self.waited / max(1e-9, self.waited + self.worked)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"waited": self.waited, "worked": self.worked}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.waited, self.worked = state_dict["waited"], state_dict["worked"]
+        self._earlier = self.waited
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.global_step and trainer.logger is not None:
@@ -37,7 +45,7 @@ class Account(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self._begun = time.perf_counter()
         assert isinstance(trainer.train_dataloader, WindowLoader), "it is WindowData's"
-        self.waited = trainer.train_dataloader.waited
+        self.waited = self._earlier + trainer.train_dataloader.waited
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from mmil.algos.looking import looking_loss, looking_told
 from mmil.algos.matching import Matching
 from mmil.algos.reading import Reading
 from mmil.algos.schedule import Schedule, rate
-from mmil.algos.sharding import shared_like, whole
+from mmil.algos.sharding import require_groups, shared_like, whole
 from mmil.contracts import Batch, Goal, Spec, require_number
 from mmil.data.sentences import number
 from mmil.data.stats import Stats
@@ -77,6 +78,11 @@ class BC(Algorithm):
         # a frozen text model reads all there is to read before the first step, not in the midst of training
         self.policy.language.read_ahead(self.sentences)
 
+    def on_train_start(self) -> None:
+        # a checkpoint may have been read before the weights went to their device; what is shared out lies there already
+        for name in self.averaged:
+            self.averaged[name] = self.averaged[name].to(self._trained[name].device)
+
     def on_train_epoch_start(self) -> None:
         # chance begins anew with every epoch, so that a resumed run meets what an undisturbed one met; all processes
         # have the same, and each takes what falls to its own windows
@@ -92,6 +98,7 @@ class BC(Algorithm):
         return loss
 
     def validation_step(self, batch: Batch, index: int) -> None:
+        batch = replace(batch, weight=None)  # so that runs that weigh their demonstrations otherwise can be compared
         context, size = self.policy.context(batch), len(batch.instruction)
         actions = int(batch.valid.sum())  # what the loss is a mean over: so it is the same in batches of any size
         self.log("val/loss", self.policy.loss(batch, context), prog_bar=True, batch_size=actions, sync_dist=True)
@@ -118,16 +125,8 @@ class BC(Algorithm):
             self.log(f"train/{name}", loss, on_step=True, on_epoch=False, batch_size=size, prog_bar=shown)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        pretrained = [
-            p for part in (self.policy.vision.backbone, self.policy.language.model) for p in part.parameters()
-        ]
-        tuned = {id(parameter) for parameter in pretrained}
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in self.parameters() if p.requires_grad and id(p) not in tuned]},
-            {"params": [p for p in pretrained if p.requires_grad], "lr": self.learning_rate * self.pretrained_scale},
-        ]
         optimizer = AdamW(
-            [group for group in groups if group["params"]],
+            self._groups(),
             lr=self.learning_rate,
             weight_decay=self.weight_decay,
             foreach=True,  # on processors too: there are many small tensors
@@ -135,6 +134,23 @@ class BC(Algorithm):
         total = int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(optimizer, partial(self.rate, total=total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """What learns and what is tuned; of each, matrices and then what has fewer axes, which does not decay.
+
+        Norms, biases and gates mean something at other values than 0, and the height of the ground is in metres.
+        """
+        pretrained = [
+            p for part in (self.policy.vision.backbone, self.policy.language.model) for p in part.parameters()
+        ]
+        tuned = {id(parameter) for parameter in pretrained}
+        own = [p for p in self.parameters() if p.requires_grad and id(p) not in tuned]
+        groups = []
+        for some, scale in ((own, 1.0), ([p for p in pretrained if p.requires_grad], self.pretrained_scale)):
+            rate = self.learning_rate * scale
+            groups.append({"params": [p for p in some if p.dim() > 1], "lr": rate})
+            groups.append({"params": [p for p in some if p.dim() < 2], "lr": rate, "weight_decay": 0.0})
+        return [group for group in groups if group["params"]]
 
     # -- the moving average (Polyak 1992): updated after every step, swapped in for validation and for what is kept ----
 
@@ -172,6 +188,7 @@ class BC(Algorithm):
         checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k not in frozen}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        require_groups(self._groups(), checkpoint["optimizer_states"])
         averaged = checkpoint["averaged"]
         self.averaged = {name: shared_like(value, self._trained[name]).clone() for name, value in averaged.items()}
         checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}

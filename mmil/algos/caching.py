@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,11 @@ from mmil.encoders.vision import TimmVision
 from mmil.policy import Policy
 
 
-def read_from_cache(windows: WindowData, policy: Policy, *, precision: str) -> None:
-    """Have the windows read, in place of pictures, features under the encoder's hash and its precision; and made so."""
+def read_from_cache(windows: WindowData, policy: Policy, *, precision: str, device: str = "cpu") -> None:
+    """Have the windows read, in place of pictures, features under the encoder's hash and its precision; and made so.
+
+    device: what kind makes those that are missing.
+    """
     vision = policy.vision
     if not vision.frozen:
         raise UserError(
@@ -35,19 +39,40 @@ def read_from_cache(windows: WindowData, policy: Policy, *, precision: str) -> N
     if windows.views.count > 1:
         parts.append(f"views{windows.views.count}-{number(json.dumps(windows.views.about)):016x}")
     suffix = f"features-{'-'.join(parts)}"
-    places = {path: path.with_name(f"{path.name}.{suffix}") for path in windows.paths}
+    places = {path: _beside(path, suffix) for path in windows.paths}
     kept: dict[str, Any] = {"every": every, "views": windows.views, "maps": windows.maps, "fingerprint": fingerprint}
-    windows.read_from(list(places.values()), make=partial(_write, places, partial(_encode, vision, half=half), kept))
+    encode = partial(_encode, vision, half=half, device=device)
+    windows.read_from(list(places.values()), make=partial(_write, places, vision, encode, kept, device=device))
 
 
-def _write(places: Mapping[Path, Path], encode: Encode, kept: Mapping[str, Any]) -> None:
-    for path, place in places.items():
-        write_features(path, place, encode, **kept)
+def _beside(path: Path, suffix: str) -> Path:
+    """The folder that is called as the data set is and `suffix`, next to it."""
+    named = path if path.name not in ("", "..") else path.resolve()  # "." has no name
+    return named.with_name(f"{named.name}.{suffix}")
 
 
-def _encode(vision: TimmVision, name: str, frames: Any, *, half: bool) -> list[Any]:
+def _write(
+    places: Mapping[Path, Path], vision: TimmVision, encode: Encode, kept: Mapping[str, Any], *, device: str
+) -> None:
+    with _lent(vision, device):
+        for path, place in places.items():
+            write_features(path, place, encode, **kept)
+
+
+@contextmanager
+def _lent(vision: TimmVision, device: str) -> Iterator[None]:
+    """The encoder there for a while, and back: which device trains it is for the strategy to say."""
+    home = vision.mean.device
+    vision.to(device)
+    try:
+        yield
+    finally:
+        vision.to(home)
+
+
+def _encode(vision: TimmVision, name: str, frames: Any, *, half: bool, device: str) -> list[Any]:
     if name not in vision.cameras:
         return [on_grid(torch.from_numpy(metres(frames))[:, None]).half().numpy()]
-    images = torch.from_numpy(frames).permute(0, 3, 1, 2)
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=half):  # a third of the time
-        return [stage.contiguous().numpy() for stage in vision.encode(images)]
+    images = torch.from_numpy(frames).permute(0, 3, 1, 2).to(device)
+    with torch.autocast(device, torch.bfloat16, enabled=half):  # a third of the time
+        return [stage.contiguous().cpu().numpy() for stage in vision.encode(images)]

@@ -17,10 +17,34 @@ from mmil.run import RunFolder
 
 
 class Ending(Callback):
-    """Takes the averaged weights at the end, while all processes are there to give their shares of them."""
+    """Takes the averaged weights at the end, while all processes are there to give their shares of them.
+
+    The last epoch validates whatever the number of epochs between validations, so that `val_loss` is theirs. `seconds`
+    are those of all sessions; of one that was stopped, up to its last checkpoint.
+    """
 
     def __init__(self) -> None:
         self.state: dict[str, torch.Tensor] = {}
+        self.val_loss: float | None = None
+        self._begun, self._before = time.monotonic(), 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self._before + time.monotonic() - self._begun
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.seconds, "val_loss": self.val_loss}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._before, self.val_loss = state_dict["seconds"], state_dict["val_loss"]
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.current_epoch + 1 == trainer.max_epochs:
+            trainer.check_val_every_n_epoch = 1
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        told = trainer.callback_metrics.get("val/loss")
+        self.val_loss = None if told is None else told.item()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Algorithm)
@@ -31,7 +55,6 @@ class Ending(Callback):
 
 def fit(trainer: Trainer, module: Algorithm, windows: WindowData, folder: RunFolder) -> None:
     """Train, from the last checkpoint if there is one; the first process leaves the averaged weights in the folder."""
-    begun = time.monotonic()
     try:
         trainer.fit(module, datamodule=windows, ckpt_path=folder.last_checkpoint, weights_only=True)
     except SystemExit:  # how Lightning ends where it is interrupted
@@ -42,12 +65,11 @@ def fit(trainer: Trainer, module: Algorithm, windows: WindowData, folder: RunFol
         _end_others(trainer)
         raise
     if trainer.is_global_zero:
-        seconds, device = time.monotonic() - begun, str(trainer.strategy.root_device)
-        about: dict[str, Any] = {"epochs": trainer.max_epochs, "seconds": seconds, "device": device}
-        about |= {"processes": trainer.world_size, "strategy": type(trainer.strategy).__name__}
-        told = {name: value.item() for name, value in trainer.callback_metrics.items() if name == "val/loss"}
         ending, account = (_of(trainer, kind) for kind in (Ending, Account))
-        about |= {"data_wait": account.wait, "val_loss": told.get("val/loss")}
+        device = str(trainer.strategy.root_device)
+        about: dict[str, Any] = {"epochs": trainer.max_epochs, "seconds": ending.seconds, "device": device}
+        about |= {"processes": trainer.world_size, "strategy": type(trainer.strategy).__name__}
+        about |= {"data_wait": account.wait, "val_loss": ending.val_loss}
         folder.finish(module.policy, ending.state, **about)
         write_model_card(folder.path)
 

@@ -60,6 +60,11 @@ class Machine:
         gpu = self.accelerator in ("gpu", "cuda") or (self.accelerator == "auto" and torch.cuda.is_available())
         return "cuda" if gpu else "cpu"
 
+    @property
+    def fitting(self) -> Any:
+        """The precision it computes with."""
+        return fitting(self.precision, kind=self.kind)
+
     def trainer(self, **settings: Any) -> Trainer:
         """Lightning's Trainer for it; a line where this machine has no such thing."""
         _quieten()
@@ -69,7 +74,7 @@ class Machine:
                 devices=self.devices,
                 num_nodes=self.nodes,
                 strategy=self._strategy(),
-                precision=fitting(self.precision),
+                precision=self.fitting,
                 log_every_n_steps=10,
                 enable_model_summary=False,
                 num_sanity_val_steps=0,
@@ -115,11 +120,11 @@ class Sharded(ModelParallelStrategy):
         return found
 
 
-def fitting(precision: str) -> Any:
-    """What "auto" stands for: bf16 where the processor or the GPU has it (half the time), else 32 bits."""
+def fitting(precision: str, *, kind: str) -> Any:
+    """What "auto" stands for: bf16 where the processor or the GPU, whichever computes, has it (half the time)."""
     if precision != "auto":
         return precision
-    if torch.cuda.is_available():
+    if kind == "cuda":
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return "bf16-mixed" if any(getattr(torch.cpu, ask, bool)() for ask in asks) else "32-true"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,8 @@ from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
+
+from mmil.contracts import UserError
 
 STEPS = ("training_step", "validation_step")  # what of a LightningModule computes with all of its weights
 
@@ -58,8 +60,20 @@ def _stacked(part: nn.Module) -> Iterator[nn.Module]:
             yield from _stacked(child)
 
 
+def require_groups(groups: Sequence[Mapping[str, Any]], states: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a checkpoint whose optimizer knows other groups of weights: their numbers would mean other weights."""
+    here = [len(group["params"]) for group in groups]
+    for state in states:
+        if (there := [len(group["params"]) for group in state["param_groups"]]) != here:
+            raise UserError(
+                f"the checkpoint's optimizer has groups of {there} weights, here are groups of {here}: another version "
+                "of mmil wrote it; train into a new folder"
+            )
+
+
 def by_name(module: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> dict[str, Any]:
     """An optimizer's state with names of weights in place of their numbers."""
+    require_groups(optimizer.param_groups, [state])
     known = {id(parameter): name for name, parameter in module.named_parameters()}
     names = [known[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
     return _renamed(state, dict(enumerate(names)))

@@ -20,7 +20,7 @@ from mmil.algos.compiling import compile_policy
 from mmil.algos.ending import Ending, fit
 from mmil.algos.finite import Finite
 from mmil.algos.held_out import known_before, require_held_out
-from mmil.algos.machine import Devices, Machine, Precision, StrategyName, fitting
+from mmil.algos.machine import Devices, Machine, Precision, StrategyName
 from mmil.algos.metrics import MetricsFile
 from mmil.algos.start import Start, Statistics
 from mmil.contracts import Spec, UserError, require_number
@@ -71,12 +71,12 @@ def train(
     if _over(out, config):
         return out
     seed_everything(seed, workers=True, verbose=False)
-    machine = Machine(accelerator, devices=devices, nodes=nodes, strategy=strategy, precision=fitting(precision))
+    machine = Machine(accelerator, devices=devices, nodes=nodes, strategy=strategy, precision=precision)
     known = WindowData(path=data, seed=seed, cache=None, past=1, future=1, **reading)
     before = Start(start, known.dataset.spec, cameras=start_cameras, statistics=start_statistics) if start else None
     module = _module(algo, known, config=config, seed=seed, before=before)
     _require_agreement(known, module, cache=cache, processes=machine.processes)
-    windows = _windows(known, module, cache=machine.precision if cache else None, **reading)
+    windows = _windows(known, module, machine=machine if cache else None, **reading)
     lineage = _begun(module, before, tell=tell) if before else None
     for line in known_before(before, known.dataset) if before else ():
         tell(line)
@@ -115,12 +115,12 @@ def _module(
     return module
 
 
-def _windows(known: WindowData, module: Algorithm, *, cache: str | None, **reading: Any) -> WindowData:
-    """The data as this policy reads them: so many observations and actions, from pictures or a cache so precise."""
+def _windows(known: WindowData, module: Algorithm, *, machine: Machine | None, **reading: Any) -> WindowData:
+    """The data as this policy reads them: so many observations and actions, from pictures or what a machine caches."""
     size: dict[str, Any] = {"past": module.policy.past, "future": module.policy.future}
     windows = WindowData(path=known.path, seed=known.seed, cache=None, **size, **reading)
-    if cache:
-        read_from_cache(windows, module.policy, precision=cache)
+    if machine:
+        read_from_cache(windows, module.policy, precision=machine.fitting, device=machine.kind)
     return windows
 
 

@@ -38,7 +38,7 @@ class WindowData(LightningDataModule):
     """Windows of a data set, shuffled anew each epoch. The same seed, epoch and number of workers: the same batches.
 
     Processes that train together share the windows and every batch. From cached features, their batches are together
-    that of one process alone; from images, each reads its own shards, and another number of them is another order.
+    that of one process alone; from images, each trains on its own shards, and another number of them is another order.
     path: the data set; more: others of the same Spec, read as one with it; cache: their features (write_features), one
     for each, to be read in place of images. batch_size: windows of a
     step, of all processes together. past, future: K and H. stride: a window at every n-th t. target: learn the expert's
@@ -52,7 +52,8 @@ class WindowData(LightningDataModule):
     were recorded; None: all. A frozen text model reads every sentence once, and keeps some 58,000. others: the share of
     training windows told another goal of their scene instead, in which nothing is imitated.
     balance, balance_episodes: 0 reads every training window once an epoch, 1 every skill (every episode of a skill)
-    equally often, see Balance. weights: quality → how much its demonstrations count in imitation; unnamed ones 1.
+    equally often, see Balance. weights: quality → how much its demonstrations count in imitation, unnamed ones 1; what
+    is held out counts alike.
     maps: [depth] gives depth too; it is not augmented.
     resampled: draw shards with replacement, for fewer shards than ranks. augment: for training images, on the device,
     or, with cached features, what makes the further of their `views`, one of which is drawn at each reading.
@@ -266,6 +267,7 @@ class WindowData(LightningDataModule):
             resampled=self.resampled and training,
             rephrase=rephrase,
             balance=self._balanced(rows) if training else None,
+            evenly=not training,
             seed=self.seed,
             rank=self._rank(),
             ranks=self._ranks(),
@@ -292,8 +294,11 @@ class WindowData(LightningDataModule):
         return windows.loader(order, ring=ring, workers=workers)
 
     def _useful_workers(self, rows: Sequence[Row], *, training: bool) -> int:
-        """Workers that have something to read; images are shared out by the shard, and each rank needs one."""
-        shards, ranks = len({row.shard for row in rows}), self._ranks()
+        """Workers that have something to read; images to train on are shared out by the shard, and each rank needs one.
+
+        Those held out each rank reads whole, for its share of every episode.
+        """
+        shards, ranks = len({row.shard for row in rows}), self._ranks() if training else 1
         if self.features or (self.resampled and training):
             return self.workers
         if training and shards < ranks:

@@ -77,7 +77,7 @@ class Stats:
 def compute(dataset: Dataset, *, rows: Iterable[Row] | None = None) -> Stats:
     """Over the whole data set, or over some of its episodes."""
     rows = list(dataset.rows if rows is None else rows)
-    if not rows:
+    if not any(row.steps for row in rows):
         raise UserError(f"{dataset.path} has no episode to take statistics of")
     shapes = {f"signals/{name}": shape for name, shape in dataset.spec.signals.items()}
     shapes |= {name: (len(dataset.spec.action),) for name in ("actions", "labels")}
@@ -103,7 +103,9 @@ class Running:
         self._rng = np.random.default_rng(0)
 
     def add(self, array: np.ndarray) -> None:
-        """Take in more rows. Chan, Golub and LeVeque 1979, for mean and squares."""
+        """Take in more rows, if any. Chan, Golub and LeVeque 1979, for mean and squares."""
+        if not array.size:
+            return
         rows = array.reshape(-1, len(self._mean)).astype(np.float64)
         count = self._count + len(rows)
         mean = rows.mean(axis=0)

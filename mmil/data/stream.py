@@ -1,6 +1,7 @@
 """The road from shards of images to batches, as a webdataset pipeline.
 
 shards (shuffled) → a rank's → a worker's → encoded episodes → windows (shuffled, still encoded) → decoded batches.
+For validation every rank reads all shards, and it is windows that are shared out: each decodes as many as any other.
 The order depends on the seed, the epoch and the number of ranks and workers, and on nothing else.
 """
 
@@ -55,6 +56,7 @@ class Stream:
     resampled: bool = False  # every worker draws shards with replacement
     rephrase: Rephrase | None = None
     balance: Balance | None = None  # None: every window once
+    evenly: bool = False  # share out windows and not shards
     seed: int = 0
     rank: int = 0
     ranks: int = 1
@@ -72,8 +74,11 @@ class Stream:
 
     def pipeline(self) -> wds.DataPipeline:
         """Batches of one lap; a worker's last one may be smaller than the others."""
-        split = [] if self.resampled else [self._of_this_rank, wds.split_by_worker]
-        return wds.DataPipeline(self._shards, *split, self._windows, self._shuffled, self._batches)
+        split = [] if self.resampled else [wds.split_by_worker]
+        if not (self.resampled or self.evenly):
+            split.insert(0, self._of_this_rank)
+        windows = self._dealt if self.evenly else self._windows
+        return wds.DataPipeline(self._shards, *split, windows, self._shuffled, self._batches)
 
     def _shards(self) -> Iterator[list[Row]]:
         shards: dict[str, list[Row]] = {}
@@ -98,10 +103,28 @@ class Stream:
     def _windows(self, shards: Iterable[list[Row]]) -> Iterator[Window]:
         readings = self._readings()
         for rows in shards:
-            for row, sample in read_samples(self.folder, [row for row in rows if readings[row.key].any()]):
-                windows = cut_windows(row, sample, cut=self.cut, spec=self.spec, maps=self.maps)
+            for row, windows in self._cut([row for row in rows if readings[row.key].any()]):
                 for window, count in zip(windows, readings[row.key].tolist(), strict=True):
                     yield from (replace(window, again=again) if again else window for again in range(count))
+
+    def _dealt(self, shards: Iterable[list[Row]]) -> Iterator[Window]:
+        """Each window to one rank in turn; see Order, which deals out cached ones alike."""
+        ends = np.cumsum([len(self.cut.times(row.steps)) for row in self.rows]).tolist()
+        firsts = {row.key: first for row, first in zip(self.rows, [0, *ends[:-1]], strict=True)}
+        for rows in shards:
+            for row, windows in self._cut(rows):
+                for number, window in enumerate(windows, start=firsts[row.key]):
+                    yield from self._of_mine(window, number, of=ends[-1])
+
+    def _of_mine(self, window: Window, number: int, *, of: int) -> Iterator[Window]:
+        """It, if this rank's turn comes at its number; up to ranks − 1 come again at the end, and do not count."""
+        for place in range(number, of + -of % self.ranks, of):
+            if place % self.ranks == self.rank:
+                yield window if place < of else replace(window, valid=np.zeros_like(window.valid))
+
+    def _cut(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Iterator[Window]]]:
+        for row, sample in read_samples(self.folder, rows):
+            yield row, cut_windows(row, sample, cut=self.cut, spec=self.spec, maps=self.maps)
 
     def _readings(self) -> dict[str, np.ndarray]:
         """Key → how often each window of that episode is read this time, whoever reads it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def tune(model: nn.Module, *, read: torch.Tensor, kept: torch.Tensor | None = None) -> None:
@@ -19,12 +20,19 @@ def tune(model: nn.Module, *, read: torch.Tensor, kept: torch.Tensor | None = No
 
 
 def train_tuned(model: nn.Module, mode: bool) -> None:
-    """Training mode for the modules that learn as a whole; frozen ones keep their statistics and drop nothing."""
+    """Training mode for the modules that learn as a whole; frozen ones drop nothing.
+
+    Batch norms go by the statistics they came with, and learn scale and shift alone: those of small batches of windows
+    that resemble each other are poor, every process would gather its own, and none would fit the averaged weights.
+    """
     model.eval()
     for part in model.modules():
         parameters = list(part.parameters())
         if parameters and all(parameter.requires_grad for parameter in parameters):
             part.train(mode)
+    for part in model.modules():
+        if isinstance(part, _BatchNorm):
+            part.eval()
 
 
 def _behind(state: torch.Tensor, parameters: list[nn.Parameter]) -> list[bool]:

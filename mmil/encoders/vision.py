@@ -19,6 +19,7 @@ from mmil.encoders.tuning import train_tuned, tune
 from mmil.ranks import of_mine
 
 AT_ONCE = 8  # images a frozen backbone sees together: what it computes stays in the processor's cache, twice the speed
+AT_ONCE_GPU = 256  # there the more the better, within its memory
 
 
 class TimmVision(nn.Module):
@@ -92,8 +93,9 @@ class TimmVision(nn.Module):
         """
         if not self.frozen:
             return self._backbone_maps(images, camera)
+        size = AT_ONCE if images.device.type == "cpu" else AT_ONCE_GPU
         with torch.no_grad():
-            parts = [self._backbone_maps(part, "") for part in images.split(AT_ONCE)]
+            parts = [self._backbone_maps(part, "") for part in images.split(size)]
         return [torch.cat(stage) for stage in zip(*parts, strict=True)] if len(parts) > 1 else parts[0]
 
     def forward(self, images: Mapping[str, Any]) -> dict[str, torch.Tensor]:

@@ -72,7 +72,7 @@ def evaluate(
     held = Compositions.of(folder.made_with, where=str(folder.path))
     suites = _suites(_asked(suite, attribution), own_name=instructions.stem if instructions else None, change=change)
     suites = _possible(suites, scene, held, tell=tell)
-    execution = {"execute": executed(execute, ensemble), "ensemble": ensemble}
+    execution = {"execute": executed(execute, ensemble, future=folder.future), "ensemble": ensemble}
     horizon = usual_horizon(scene) if horizon is None else horizon
     require_number(least=1, horizon=horizon)
     about = {"command": command, **_about(folder, instructions, own), **execution, "horizon": horizon}

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from mmil.config import rebuild
-from mmil.contracts import Actor, UserError
+from mmil.contracts import Actor, Episode, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.module import WindowData
 from mmil.data.shards import file_sha256
 from mmil.run import RunFolder
 from tests.plane import Reach
-from tests.tiny import SCENE, data_set, run
+from tests.tiny import SCENE, Desk, data_set, run
 
 VISITED = {"episodes": 4, "seed": 1, "expert": Reach, "keep": "all"}
 
@@ -55,8 +55,22 @@ def test_episodes_are_the_policys_and_their_labels_the_experts(first, visited):
     episodes = [Dataset.open(visited).episode(index) for index in range(4)]
     sha256 = file_sha256(first[1] / "model.safetensors")
     assert {episode.provenance["policy"] for episode in episodes} == {sha256}
+    for episode in episodes:
+        np.testing.assert_allclose(episode.labels, answers(episode), atol=1e-6)
     strayed = np.concatenate([(one.actions != one.labels).any(axis=1) for one in episodes])
     assert 0.2 < strayed.mean() < 0.95  # both drove
+
+
+def answers(episode: Episode) -> np.ndarray:
+    """(T, A), what Reach says in each state that the episode's actions lead to, from its seed on."""
+    scene, expert, said = Desk(), Reach(), []
+    scene.reset(episode.seed)
+    step = scene.tell(episode.goal, episode.instruction)
+    for t, action in enumerate(episode.actions):
+        assert np.array_equal(scene.simulator_state(), episode.states[t])
+        said.append(expert.act(step.observation, step.state))
+        step = scene.step(action)
+    return np.array(said)
 
 
 def test_the_same_policy_and_seed_give_the_same_bytes_whoever_works(first, visited, tmp_path):

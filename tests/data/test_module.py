@@ -169,6 +169,31 @@ def test_ranks_share_the_shards(counting):
     assert all(len(share) > 0 for share in shares(counting, 4, resampled=True))
 
 
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize(("ranks", "validation", "workers"), [(2, 0.2, 0), (2, 0.2, 2), (3, 0.9, 0), (12, 0.1, 0)])
+def test_ranks_validate_as_many_batches_each_and_every_window_once(
+    counting, features, cached, ranks, validation, workers
+):
+    options = {"cache": features if cached else None, "validation": validation, "workers": workers, "batch_size": 12}
+    counted, lengths = [], set()
+    for rank in range(ranks):
+        module = data(counting, **options)
+        module.trainer = SimpleNamespace(world_size=ranks, global_rank=rank)
+        loader = module.val_dataloader()
+        batches = list(loader)
+        counted += actions_of(batches)
+        lengths.add((len(loader), len(batches), sum(len(batch.valid) for batch in batches)))
+    ((told, found, _),) = lengths
+    assert told == found > 0
+    assert sorted(counted) == sorted(actions_of(data(counting, **options).val_dataloader()))
+
+
+def actions_of(batches) -> list[tuple[int, int]]:
+    """Of every window that counts, which it is and how many of its actions do."""
+    rows = [(batch.signals["gripper_pos"][:, -1].int().tolist(), batch.valid.sum(dim=1).tolist()) for batch in batches]
+    return [pair for numbers, counts in rows for pair in zip(numbers, counts, strict=True) if pair[1]]
+
+
 def test_workers_without_a_shard_are_not_started(counting):
     with pytest.warns(UserWarning, match="shards for 3 of 5 workers"):
         loader = data(counting, workers=5, validation=0).train_dataloader()

@@ -1,5 +1,6 @@
 """Streaming statistics agree with numpy on the whole."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -56,3 +57,12 @@ def test_other_json_is_refused(counting):
     del data["actions"]["mean"]
     with pytest.raises(UserError, match="expected mean, std"):
         Stats.from_json(data)
+
+
+def test_an_episode_without_steps_adds_nothing(counting):
+    running = Running((2,))
+    running.add(np.array([[1.0, 2.0]]))
+    running.add(np.empty((0, 2), np.float32))
+    assert running.moments().mean.tolist() == [1.0, 2.0] and running.moments().std.tolist() == [0.0, 0.0]
+    with pytest.raises(UserError, match="no episode"):
+        compute(counting, rows=[dataclasses.replace(counting.rows[0], steps=0)])

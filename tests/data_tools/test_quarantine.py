@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,6 +82,21 @@ def test_a_measure_that_is_no_number_is_one_more_reason(tmp_path):
     build(tmp_path, scene=Unmeasured)
     reasons = [json.loads(line)["reason"] for line in (tmp_path / "quarantine.jsonl").read_text().splitlines()]
     assert set(reasons) == {"peak_force holds a NaN or an infinity"}
+
+
+class Solved(Plane):
+    """Some seeds are solved as they are drawn."""
+
+    def tell(self, goal, instruction):
+        step = super().tell(goal, instruction)
+        return replace(step, outcome="success") if self._draws["things"][0][0] > 0 else step
+
+
+def test_what_is_solved_before_the_first_step_is_no_demonstration(tmp_path):
+    build(tmp_path, scene=Solved)
+    reasons = [json.loads(line)["reason"] for line in (tmp_path / "quarantine.jsonl").read_text().splitlines()]
+    assert set(reasons) == {"it was over before the first step"}
+    assert all(row.steps for row in Dataset.open(tmp_path).rows)
 
 
 class Interrupted(Ill):

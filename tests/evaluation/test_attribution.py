@@ -189,7 +189,9 @@ def test_the_table_and_the_page_say_what_is_no_input(study, tmp_path):
 def folder(tmp_path, monkeypatch):
     moments = {name: SimpleNamespace(mean=np.zeros(shape[-1])) for name, shape in SPEC.signals.items()}
     node = {"class_path": "tests.plane.Plane", "init_args": {}}
-    found = SimpleNamespace(path=tmp_path, spec=SPEC, made_with={"scene": node}, stats=SimpleNamespace(signals=moments))
+    found = SimpleNamespace(
+        path=tmp_path, spec=SPEC, future=8, made_with={"scene": node}, stats=SimpleNamespace(signals=moments)
+    )
     monkeypatch.setattr(verb.RunFolder, "open", lambda path: found)
     monkeypatch.setattr(verb, "weights_sha256", lambda path: "0")
     monkeypatch.setattr(verb, "load_runner", lambda path, **execution: Looks())

@@ -8,6 +8,7 @@ import pytest
 import mmil.evaluation.evaluate as verb
 from mmil.config import parse
 from mmil.contracts import UserError
+from mmil.run import RunFolder
 from tests.plane import Plane
 
 
@@ -15,7 +16,7 @@ from tests.plane import Plane
 def evaluate(monkeypatch, tmp_path):
     """`mmil evaluate` of a run whose trials are not played: how it would execute, and what it would say of it."""
     folder = SimpleNamespace(
-        path=tmp_path, made_with={"scene": {"class_path": "mmil.scenes.Tabletop"}}, spec=Plane.spec
+        path=tmp_path, made_with={"scene": {"class_path": "mmil.scenes.Tabletop"}}, spec=Plane.spec, future=8
     )
     monkeypatch.setattr(verb.RunFolder, "open", lambda path: folder)
     monkeypatch.setattr(verb, "weights_sha256", lambda path: "0")
@@ -43,6 +44,24 @@ def test_the_runner_and_the_summary_hear_of_it(evaluate, arguments, execute, ens
     ((options, about),) = evaluate(*arguments)
     assert options["ensemble"] == ensemble and options["execute"] == execute
     assert (about["execute"], about["ensemble"]) == (execute, ensemble)
+
+
+def test_of_a_shorter_chunk_the_summary_says_how_much_is_done(evaluate):
+    folder = verb.RunFolder.open(None)
+    folder.future = 2
+    ((_, about),) = evaluate()
+    assert about["execute"] == 2
+
+
+def test_a_run_knows_how_many_actions_it_plans(tmp_path):
+    def told(**options) -> int:
+        node = {"class_path": "mmil.policy.Policy", "init_args": options}
+        path = tmp_path / f"run{len(options)}"
+        return RunFolder.claim(path, {"algo": {"class_path": "mmil.algos.BC", "init_args": {"policy": node}}}).future
+
+    assert (told(future=3), told()) == (3, 8)
+    with pytest.raises(UserError, match="names no policy"):
+        _ = RunFolder.claim(tmp_path / "other", {"algo": None}).future
 
 
 def test_contradictions_are_refused_before_anything_is_played(evaluate):

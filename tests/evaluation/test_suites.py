@@ -160,7 +160,7 @@ def test_a_composition_that_no_layout_offers_is_told(tmp_path, monkeypatch):
 def run(monkeypatch, tmp_path, node, **options):
     """`mmil evaluate` of a run whose trials are not played."""
     spec = Sorting.spec
-    folder = SimpleNamespace(path=tmp_path, made_with={"scene": node}, spec=spec)
+    folder = SimpleNamespace(path=tmp_path, made_with={"scene": node}, spec=spec, future=8)
     monkeypatch.setattr(verb.RunFolder, "open", lambda path: folder)
     monkeypatch.setattr(verb, "weights_sha256", lambda path: "0")
     asked: list[tuple[str, Compositions]] = []
@@ -200,7 +200,7 @@ def test_the_references_are_those_of_the_runs_data_set(monkeypatch, tmp_path):
         monkeypatch.setattr(verb, "evaluate_suites", lambda left, stage, _=stages, **more: _.append(stage) or {})
         monkeypatch.setattr(verb, "weights_sha256", lambda path: "0")
         made = {"scene": {"class_path": "mmil.scenes.Tabletop"}, **config}
-        folder = SimpleNamespace(path=tmp_path, spec=Sorting.spec, made_with=made)
+        folder = SimpleNamespace(path=tmp_path, spec=Sorting.spec, future=8, made_with=made)
         monkeypatch.setattr(verb.RunFolder, "open", lambda path, folder=folder: folder)
         with suppress(KeyError):  # nothing was run
             verb.evaluate(tmp_path, suite="seen")
