@@ -78,8 +78,11 @@ def _pair_lines(first: Run, second: Run) -> list[str]:
     pairs = sections.skill_pairs(first, second)  # the rest is on the page
     rows += [(row["suite"], row["verb"], row["result"]) for row in pairs if row["suite"] == sections.TOGETHER]
     told = [[name, verb, result.difference] for name, verb, result in rows if result.n]
-    title = f"{first.name} − {second.name}, paired"
-    return ["", *aligned([["suite", "skill", title], *told], left=2)] if told else []
+    title, notes = f"{first.name} − {second.name}, paired", sections.unpaired(first, second)
+    if pairs and (without := sections.left_out(first, second)):
+        notes.append(f"{sections.TOGETHER} but {without}")
+    lines = aligned([["suite", "skill", title], *told], left=2) if told else []
+    return ["", *lines, *notes] if lines or notes else []
 
 
 def headline(run: Run) -> str:
@@ -131,7 +134,8 @@ def _view(run: Run) -> dict[str, Any]:
         "manners": sections.manners(run),
         "heard": sections.heard(run),
         "attributions": sections.attributions(run),
-        "objects": [_heat(verb, cells) for verb, cells in by_object(judged).items()],
+        "left_out": sections.left_out(run),
+        "objects": [_heat(verb, cells) for verb, cells in by_object(sections.pooled_trials(run)).items()],
         "confusions": confusions(judged)[:12],
         "films": films,
         "sheet": contact_sheet(films),
@@ -149,7 +153,7 @@ def _view(run: Run) -> dict[str, Any]:
 
 
 def _row(suite: Suite, run: Run) -> dict[str, Any]:
-    seconds, chance = suite.summary.get("seconds"), suite.summary.get("chance")
+    seconds = suite.summary.get("seconds")
     return {
         "name": suite.name,
         "meaning": _meaning(suite),
@@ -161,7 +165,6 @@ def _row(suite: Suite, run: Run) -> dict[str, Any]:
         "seed": suite.summary.get("seed"),
         "workers": suite.summary.get("workers"),
         "seconds": seconds if isinstance(seconds, int | float) else None,
-        "chance": chance if isinstance(chance, int | float) else None,
         "instructions": suite.summary.get("instructions"),
         "commit": str(suite.summary.get("mmil_commit") or "")[:12],
         "changes": facts.scene_changes(suite, run.suite("seen")),
@@ -220,7 +223,10 @@ def _comparison(runs: list[Run]) -> dict[str, Any]:
         for first, second in itertools.combinations(runs, 2)
         for row in sections.skill_pairs(first, second)
     ]
+    couples = list(itertools.combinations(runs, 2))
     told = {"runs": [run.name for run in runs], "rows": rows, "pairs": pairs, "skills": skills}
+    told["unpaired"] = [line for couple in couples for line in sections.unpaired(*couple)]
+    told["left_out"] = list(dict.fromkeys(line for couple in couples if (line := sections.left_out(*couple))))
     return {**told, "differences": _differences(runs)}
 
 

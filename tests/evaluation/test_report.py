@@ -15,6 +15,7 @@ from mmil.contracts import Goal, Thing, Trial, UserError
 from mmil.evaluation.charts import line_chart, nice_ticks, scatter
 from mmil.evaluation.report import MEANING, headline, report, table
 from mmil.evaluation.runs import read_run
+from mmil.evaluation.sections import skill_pairs, skills
 from mmil.evaluation.statistics import summarise, wilson
 from mmil.evaluation.video import write_video
 
@@ -170,6 +171,16 @@ def test_several_runs_are_compared_on_their_common_seeds(run, tmp_path):
     assert "no clear difference" in text and "not evaluated" in text
 
 
+def test_common_seeds_that_ask_for_another_goal_are_told_and_not_paired(run, tmp_path):
+    other = write_run(tmp_path / "other", suites={})
+    asked = Goal("lift", Thing("ball", "green"))
+    write_suite(other, [replace(t, goal=asked) if t.seed < 7 else t for t in trials("seen", 19)], films=0)
+    told = "seen: 3 of 20 common seeds ask quick and other for different goals and are not paired"
+    assert told in html.unescape(report([run, other], tmp_path / "both.html").read_text())
+    lines = [" ".join(line.split()) for line in table([run, other]).splitlines()]
+    assert told in lines and any(line.startswith("seen all") and line.endswith("n = 17") for line in lines)
+
+
 def test_what_is_no_run_is_refused(tmp_path):
     for given, reason in (
         ([tmp_path], "not a run folder"),
@@ -224,6 +235,7 @@ def test_skills_and_listening_have_their_place(tmp_path):
     write_suite(run, wrong, films=0)
     text = html.unescape(report([run]).read_text())
     assert "<h2>Skills</h2>" in text and "0/20" in text and "20/20" in text
+    assert "100.0 % · 20/20" in text and "but wrong, which has the layouts of seen" in text
     assert "told another one: +50.0 points [+32.8, +64.8]" in " ".join(text.split())
     lines = " ".join(table([run]).split())
     assert "skill seen wrong" in lines and "insert 0/20 [0, 16] –" in lines and "lift 20/20 [84, 100] –" in lines
@@ -240,6 +252,20 @@ def test_runs_are_compared_skill_by_skill(tmp_path):
     assert "seen all +50.0 points [+32.8, +64.8], p = 1.9e-06, n = 40" in lines
     assert "all suites insert +100.0 points [+77.2, +100.0], p = 1.9e-06, n = 20" in lines
     assert "all suites lift +0.0 points [-16.1, +16.1], p = 1, n = 20" in lines
+
+
+def test_layouts_that_two_suites_share_count_once(tmp_path):
+    one, other = write_run(tmp_path / "with", suites={}), write_run(tmp_path / "without", suites={})
+    for place, fail in ((one, ""), (other, "insert")):
+        write_suite(place, skilled("seen", fail=fail), films=0)
+        write_suite(place, skilled("wrong", fail=fail), films=0)
+        write_suite(place, [replace(t, seed=t.seed + 1000) for t in skilled("camera", fail=fail)], films=0)
+    rows = {(row["suite"], row["verb"]): row["result"] for row in skill_pairs(read_run(one), read_run(other))}
+    assert rows["all suites", "insert"].n == 40 and rows["wrong", "insert"].n == 20
+    told = "all suites but wrong, which has the layouts of seen"
+    assert table([one, other]).splitlines()[-1] == told
+    assert "so without wrong, which has the layouts of seen" in report([one, other], tmp_path / "both.html").read_text()
+    assert [row["all"].success.n for row in skills(read_run(one))["rows"]] == [40, 40]
 
 
 def test_an_altered_suite_is_named_and_counts_for_nothing(tmp_path):
