@@ -13,6 +13,7 @@ import pytest
 
 from mmil.contracts import Goal, Thing, Trial, UserError
 from mmil.evaluation.charts import line_chart, nice_ticks, scatter
+from mmil.evaluation.facts import missing
 from mmil.evaluation.report import MEANING, headline, report, table
 from mmil.evaluation.runs import read_run
 from mmil.evaluation.sections import skill_pairs, skills
@@ -138,6 +139,13 @@ def test_missing_pieces_are_told_with_what_to_type(tmp_path):
     assert f"mmil evaluate {run} --suite paraphrase" in table([run])
 
 
+def test_films_that_are_missing_are_made_by_what_is_told(tmp_path):
+    run = write_run(tmp_path / "run", suites={})
+    write_suite(run, trials("seen", 19), films=0)
+    told = dict(missing(read_run(run)))["No videos of suite seen."]
+    assert told == f"mv {run}/evaluation/seen {run}/seen-before && mmil evaluate seen", "done suites are left out"
+
+
 def test_damaged_files_become_notes(tmp_path):
     run = write_run(tmp_path / "run", suites={"seen": 19, "camera": 16})
     (run / "data.json").write_text('{"path": "da')
@@ -190,6 +198,23 @@ def test_what_is_no_run_is_refused(tmp_path):
         with pytest.raises(UserError, match=reason):
             report(given)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "notes", "new.txt"])
+def test_a_page_never_takes_the_place_of_another_file(run, tmp_path, name):
+    for there in ("config.yaml", "notes"):
+        (tmp_path / there).write_text("mine")
+    with pytest.raises(UserError, match=r"ends in \.html, or a folder"):
+        report([run], tmp_path / name)
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"mine"}
+
+
+def test_a_page_goes_into_a_folder_or_to_a_name_of_its_own(run, tmp_path):
+    (tmp_path / "v1.2").mkdir()
+    for given, place in (("new", "new/report.html"), ("v1.2", "v1.2/report.html"), ("a/b.html", "a/b.html")):
+        assert report([run], tmp_path / given) == tmp_path / place and (tmp_path / place).is_file()
+    assert report([run], tmp_path / "a/b.html").is_file()  # again
+    assert report([run, run], tmp_path / "new").name == "comparison.html"
 
 
 def test_headline_keeps_to_what_was_asked(run, tmp_path):
