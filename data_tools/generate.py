@@ -107,7 +107,12 @@ def generate(
     """Make `episodes` episodes in `out`, or what is missing of them; factories must be picklable.
 
     Args:
+        scene: what is simulated
+        actor: who drives it
         out: a folder, or an address: s3://bucket/prefix; a place begun with other options is refused
+        episodes: how many to make
+        seed: of the first layout; the same seed makes the same bytes
+        episodes_per_shard: of each tar
         horizon: steps, after which an attempt has timed out
         expert: who labels what the actor does (the actor)
         workers: processes (one a core), or actors of a cluster (one a CPU of it)

@@ -29,7 +29,12 @@ SHEET_EPISODES = 12
 
 
 def inspect(path: Path | str, *, out: Path | str | None = None) -> Path:
-    """Write the card of the data set at `path`, to card.html in it where `out` is None; episodes pass one at a time."""
+    """Write the card of a data set; episodes pass one at a time.
+
+    Args:
+        path: the data set
+        out: where the card goes (card.html in the data set)
+    """
     dataset = Dataset.open(path)
     target = Path(out) if out else dataset.path / "card.html"
     target = target / "card.html" if target.is_dir() else target

@@ -68,11 +68,17 @@ def splits(
 ) -> Splits:
     """Choose or check which compositions training does without, and count how often it shows their parts.
 
-    paths: a data set, or a recipe of `mmil generate` and its layers. order: choose values (1), pairs (2) or triples (3)
-    to hold out; without it, those that the recipe holds out are checked. share: of training's episodes, how many may be
-    given up. keep: of the episodes that show a smaller combination, how many must stay. among: the parts to combine.
-    layouts: how many of the scene's to look at. out: a YAML for what is chosen, a layer of a recipe, and beside it a
-    JSON of the table.
+    Args:
+        paths: a data set, or a recipe of `mmil generate` and its layers
+        order: choose values (1), pairs (2) or triples (3) to hold out; without it, those that the recipe holds out are
+            checked
+        share: of training's episodes, how many may be given up
+        keep: of the episodes that show a smaller combination, how many must stay
+        among: the parts to combine
+        seed: of what is chosen, and of the layouts
+        layouts: how many of the scene's to look at
+        out: a YAML for what is chosen, a layer of a recipe, and beside it a JSON of the table
+        command: what was typed; kept in the YAML
     """
     if any(path.is_dir() for path in paths):
         if len(paths) > 1 or order or out:

@@ -52,7 +52,20 @@ def teleop(
 ) -> Collected:
     """Demonstrate until `out` holds `episodes` episodes, or until the person stops; `tell` hears a line an attempt.
 
-    references: of the sentences, the share that says a thing by what else is there, where that means it alone.
+    Args:
+        scene: what is simulated
+        device: what the person moves
+        out: a folder; one begun with other options is refused
+        episodes: how many there shall be
+        seed: of the first layout
+        horizon: steps, after which an attempt has timed out
+        keep: successes alone, or every outcome
+        screen: where the person sees the scene
+        real_time: steps at the rate of the robot, and not as fast as they are asked for
+        references: of the sentences, the share that says a thing by what else is there, where that means it alone
+        grammar: where sentences come from
+        config: what else made the data what it is; kept beside them
+        tell: hears a line an attempt
     """
     for name, number, least in (("episodes", episodes, 1), ("horizon", horizon, 1), ("seed", seed, 0)):
         if number < least:

@@ -42,9 +42,15 @@ def verify(
 ) -> list[str]:
     """Every reason not to trust the data set; empty if there is none. `tell` hears a line a check.
 
-    `replay` is the share of episodes (at least one, unless 0) that `scene` must reproduce; without a scene none is.
-    `patience`: seconds that one of them may take before its worker counts as hung, as of `generate`; None: no end.
-    `report` is where the findings are written; None: verify.json in the data set, where one may write.
+    Args:
+        path: the data set
+        scene: that must reproduce episodes; without one none is replayed
+        replay: the share of episodes (at least one, unless 0) that the scene must reproduce
+        workers: processes (one a core)
+        patience: seconds that an episode may take before its worker counts as hung, as of generate; null: no end
+        report: where the findings are written (verify.json in the data set, where one may write)
+        grammar: where sentences come from
+        tell: hears a line a check
     """
     try:
         dataset = Dataset.open(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -13,6 +14,8 @@ from mmil.contracts import UserError, require_known
 
 # of the machine and not of the program
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
+
+UNHEARD = 141  # as a shell tells of a program that SIGPIPE has ended
 
 
 class Verb(NamedTuple):
@@ -51,6 +54,18 @@ VERBS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; errors a person can mend are one line on stderr and exit code 2."""
+    try:
+        try:
+            return _done(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if not _nobody_listens():
+            raise
+        return UNHEARD
+
+
+def _done(arguments: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(_help())
@@ -74,6 +89,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("stopped; the same command goes on from here\n")
         return 130
+
+
+def _nobody_listens() -> bool:
+    """Whether it is our own output that somebody has closed (`| head`); what is left of it goes nowhere."""
+    import select
+
+    out, asked = sys.stdout.fileno(), select.poll()
+    asked.register(out, 0)  # errors are told unasked
+    if not asked.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), out)
+    return True
 
 
 def _load(command: str) -> Callable[[Sequence[str]], int]:

@@ -108,10 +108,11 @@ def _named(path: str) -> Any:
 
 
 def _configs(arguments: Sequence[str]) -> list[Path]:
-    """Files that --config names, whichever way."""
+    """Files that --config names, whichever way; what begins with a brace are options, and too long for a name."""
     after = [value for name, value in pairwise(arguments) if name == "--config"]
     joined = [part.removeprefix("--config=") for part in arguments if part.startswith("--config=")]
-    return [path for path in map(Path, (*after, *joined)) if path.exists()]
+    named = [config for config in (*after, *joined) if not config.lstrip().startswith("{")]
+    return [path for path in map(Path, named) if path.exists()]
 
 
 def _existing(argument: str) -> str:

@@ -29,7 +29,11 @@ class Finding:
 
 
 def doctor(*, picture: Path | None = None) -> list[Finding]:
-    """Look at packages, weights, rendering, speed and disk. picture: where to keep the frames that were rendered."""
+    """Look at packages, weights, rendering, speed and disk.
+
+    Args:
+        picture: where to keep the frames that were rendered
+    """
     looks: dict[str, Callable[[], Iterator[Finding]]] = {
         "packages": _packages,
         "machine": _machine,

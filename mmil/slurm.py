@@ -19,8 +19,15 @@ HERE = "--cluster=null"  # the last word of the command that a job runs
 
 @dataclass(frozen=True, kw_only=True)
 class Slurm:
-    """What is asked of SLURM. minutes: until the job is stopped and queued again, `requeues` times at most. memory [GB]
-    and cpus: of a node, of a process. more: any other option of sbatch, as {account: robots, constraint: a100}.
+    """What is asked of SLURM.
+
+    Args:
+        partition: where the job runs (the cluster's own)
+        minutes: until the job is stopped and queued again
+        memory: of a node [GB] (the cluster's own)
+        cpus: of a process
+        requeues: how often it is queued again at most
+        more: any other option of sbatch: {account: robots, constraint: a100}
     """
 
     partition: str | None = None

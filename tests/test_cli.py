@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mmil import commands, config
 from mmil.cli import VERBS
+from mmil.contracts import UserError
 
 ROOT = Path(__file__).parents[1]
+UNTOLD = {"evaluate"}
 
 
 def mmil(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess:
@@ -36,6 +39,25 @@ def _timed() -> float:
 def test_every_verb_has_help(verb):
     done = mmil(verb, "--help")
     assert done.returncode == 0 and f"mmil {verb}" in done.stdout
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS.keys() - UNTOLD))
+def test_every_option_says_what_it_means(verb, monkeypatch):
+    def stop(function, arguments, *, positional=(), skip=(), **_):
+        parser = config._parser(function, verb=verb, positional=positional, skip=skip)
+        silent = [one.option_strings[0] for one in parser._actions if one.option_strings and not one.help]
+        raise UserError(f"without a meaning: {silent}")
+
+    monkeypatch.setattr(config, "parse", stop)
+    with pytest.raises(UserError, match=r"without a meaning: \[\]"):
+        getattr(commands, verb)([])
+
+
+def test_who_stops_reading_ends_it_quietly():
+    for command in ("instructions | head -1", "train --help | head -1", "--help | true"):
+        line = f"set -o pipefail; {sys.executable} -m mmil.cli {command}"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120, cwd=ROOT)
+        assert done.stderr == "" and done.returncode in (0, 141), (command, done)
 
 
 @pytest.mark.parametrize(

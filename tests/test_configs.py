@@ -12,7 +12,6 @@ from mmil.evaluation.suites import load_suite, suite_names
 from mmil.language.compositions import Compositions
 from tests.learning import SPEC
 from tests.plane import build
-from tests.tiny import SCENE
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -113,7 +112,7 @@ def test_every_variant_of_every_ablation_parses(path, tmp_path):
 
     arguments = ["--config", str(path), "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
     told = parse(ablate, arguments, verb="ablate", skip=("resolve", "run", "tell")).options
-    build(told["data"], episodes=1, config={"scene": SCENE, "actor": {"class_path": "tests.plane.Reach"}})
+    build(told["data"], episodes=1, config=_generated(tmp_path / "data"))
     names = ("base", "data", "out", "axes", "train", "evaluate", "suites", "seeds")
     recipe = Recipe(**{name: told[name] for name in names})
     jobs = recipe.jobs(resolved)
@@ -121,6 +120,23 @@ def test_every_variant_of_every_ablation_parses(path, tmp_path):
     assert {place for job in jobs for place in job.places} == {(axis, name) for axis, name, _ in recipe.variants}
     bases = [axis for job in jobs if job.name == "base" for axis, _ in job.places]
     assert sorted(bases) == sorted(map(str, told["axes"])), "every axis shows the base"
+
+
+def _generated(out):
+    """The config that a manifest has of the longest recipe."""
+    from data_tools.generate import generate
+
+    arguments = ["--config", str(CONFIGS / "generate/skills.yaml"), "--out", str(out)]
+    return parse(generate, arguments, verb="generate", skip=("grammar", "config", "lineage", "tell")).resolved
+
+
+@pytest.mark.parametrize("by", [("--config", "{}"), ("--config={}",)])
+def test_a_config_may_stand_in_the_command_line_and_be_longer_than_any_name(by):
+    def listed(*, names: list[str]) -> None: ...
+
+    told = {"names": [f"name {number}" for number in range(2000)]}
+    arguments = [part.replace("{}", json.dumps(told)) for part in by]
+    assert parse(listed, arguments, verb="list").resolved == told
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("compositions/*.yaml")), ids=lambda path: path.stem)

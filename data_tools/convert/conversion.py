@@ -56,11 +56,27 @@ def convert(
 ) -> Converted:
     """Write the episodes of `source` to `out` in the format `to`.
 
-    What a source does not say itself is asked for: control_hz [Hz]; row0: where row 0 of its pictures is; observed:
-    whether obs[t] is seen before or after actions[t]; instruction; outcome of every episode; conventions: what action
-    and quaternion mean, in words. scene, action_names: names to use. actions: what to do where they leave [-1, 1].
-    leave_out: observations or features not to carry over. pictures: how lerobot keeps them; crf, pix_fmt: how much a
-    video may lose.
+    What a source does not say itself is asked for.
+
+    Args:
+        source: the demonstrations
+        to: the format to write
+        out: where to; what is there is left as it is
+        source_format: the format to read (what it looks like)
+        control_hz: actions a second [Hz]
+        row0: where row 0 of its pictures is
+        observed: whether obs[t] is seen before or after actions[t]
+        instruction: of every episode
+        outcome: of every episode
+        scene: a name for where it was recorded
+        action_names: names of the axes of an action
+        actions: what to do where they leave [-1, 1]
+        conventions: what action and quaternion mean, in words
+        leave_out: observations or features not to carry over
+        pictures: how lerobot keeps them
+        crf: how much a video may lose: 0 nothing, 51 the most
+        pix_fmt: whether a video may lose colour: yuv444p keeps it
+        episodes_per_shard: of each tar
     """
     given = Given(
         control_hz=control_hz,

@@ -49,10 +49,20 @@ def ablate(
 ) -> Ablation:
     """Train and judge variants of a policy, and leave a figure and a table in `out`; what is done stays done.
 
-    base: the config of `mmil train` that variants change. axes: axis → name → what is changed. train, evaluate: options
-    of these verbs for all variants, by their dotted names; evaluate's seed is the trials'. suites: what they are judged
-    on. seeds: each variant is trained with each, and their trials are put together. only: some axes or variants, with
-    commas. estimate: tell what there is to do and what it will cost, and do nothing.
+    Args:
+        base: the config of `mmil train` that variants change
+        data: the data set of those that name no other
+        out: a folder for the trainings and what came of them
+        axes: axis → name → what is changed
+        train: options of `mmil train` for all variants, by their dotted names
+        evaluate: options of `mmil evaluate` for all variants; its seed is the trials'
+        suites: what they are judged on
+        seeds: each variant is trained with each, and judged on the same layouts
+        only: some axes or variants, with commas
+        estimate: tell what there is to do and what it will cost, and do nothing
+        resolve: all options of a command line of mmil
+        run: does a command line of mmil
+        tell: hears how it goes
     """
     for suite in suites:
         load_suite(suite)

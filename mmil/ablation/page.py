@@ -61,10 +61,12 @@ def _cells(row: Mapping[str, Any], suite: str) -> list[str]:
     against, low, high = cell["against_base"], 100 * cell["low"], 100 * cell["high"]
     points = f"{against['points']:+.1f} [{against['low']:+.1f}, {against['high']:+.1f}]" if against else ""
     times = ["" if seconds is None else duration(seconds) for seconds in took]
-    spread = f" ({100 * min(cell['rates']):.0f}–{100 * max(cell['rates']):.0f})" if len(cell["rates"]) > 1 else ""
+    several = len(cell["rates"]) > 1
+    spread = f" ({', '.join(f'{100 * rate:.0f}' for rate in cell['rates'])})" if several else ""
     rate = f"{100 * cell['rate']:.1f} %{spread}"
-    p = f"{against['p']:.2g}" if against else ""
-    return [row["axis"], row["variant"], suite, str(cell["n"]), rate, f"[{low:.1f}, {high:.1f}]", points, p, *times]
+    n = f"{cell['layouts']} × {len(cell['rates'])}" if several else str(cell["n"])
+    p = f"{against['p']:.2g}" if against and against["p"] is not None else ""
+    return [row["axis"], row["variant"], suite, n, rate, f"[{low:.1f}, {high:.1f}]", points, p, *times]
 
 
 def _named(row: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from functools import partial
 from statistics import mean
 from typing import Any
 
+from mmil.ablation import pooling
 from mmil.ablation.recipe import BASE, Job, Place
 from mmil.contracts import Trial, UserError
 from mmil.evaluation.evaluate import finished
@@ -53,7 +54,7 @@ def results(
     return {
         "suites": list(suites),
         "seeds": sorted({job.seed for job in jobs}),
-        "lines": sorted({axis for job in jobs if job.config.get("episodes") for axis, _ in job.places}),
+        "lines": sorted(axis for axis in {axis for axis, _ in places} if _counts_episodes(axis, jobs)),
         "base": row(lambda job: job.name == BASE, axis="", variant=BASE),
         "rows": [
             row(lambda job, place=place: place in job.places, axis=place[0], variant=place[1]) for place in places
@@ -61,6 +62,11 @@ def results(
         "failed": dict(failed),
         "mmil_commit": commit(),
     }
+
+
+def _counts_episodes(axis: str, jobs: Sequence[Job]) -> bool:
+    """Whether its variants differ in how many demonstrations they learn from, and not only from another axis."""
+    return len({job.config.get("episodes") for job in jobs for place in job.places if place[0] == axis}) > 1
 
 
 def _run(job: Job) -> Run | None:
@@ -95,29 +101,29 @@ def _row(
 
 def _cell(suite: str, sides: Sequence[tuple[Run, Run | None]]) -> dict[str, Any] | None:
     """Success in one suite, of all seeds together and of each, and how much more than the base's on the same trials."""
-    trials = [_trials(run, suite) for run, _ in sides]
-    if not any(trials):
+    trials = [some for run, _ in sides if (some := _trials(run, suite))]
+    if not trials:
         return None
-    whole = wilson(sum(one.success for some in trials for one in some), sum(map(len, trials)))
-    rates = [sum(one.success for one in some) / len(some) for some in trials if some]
-    pair = _together([paired(_trials(run, suite), _trials(base, suite)) for run, base in sides if base])
-    against = {"n": pair.n, "points": pair.points, "low": pair.interval[0], "high": pair.interval[1], "p": pair.p}
-    same = all(run is base for run, base in sides)
-    return {**vars(whole), "rates": rates, "against_base": against if pair.n and not same else None}
+    told = pooling.rate(trials) if len(trials) > 1 else _alone(trials[0])
+    pairs = [(_trials(run, suite), _trials(base, suite)) for run, base in sides if base and run is not base]
+    return {**told, "against_base": _against([(ours, theirs) for ours, theirs in pairs if ours and theirs])}
 
 
-def _together(pairs: Sequence[Paired]) -> Paired:
-    """The pairs of all seeds as one sample."""
-    counts = {
-        kind: sum(getattr(one, name) for one in pairs)
-        for kind, name in {
-            (True, True): "both",
-            (True, False): "only_first",
-            (False, True): "only_second",
-            (False, False): "neither",
-        }.items()
-    }
-    return Paired.of(kind for kind, count in counts.items() for _ in range(count))
+def _alone(trials: Sequence[Trial]) -> dict[str, Any]:
+    """Of one training, whose trials are a sample of their own."""
+    whole = wilson(sum(one.success for one in trials), len(trials))
+    return {**vars(whole), "layouts": whole.n, "rates": [whole.rate]}
+
+
+def _against(pairs: Sequence[tuple[Sequence[Trial], Sequence[Trial]]]) -> dict[str, Any] | None:
+    """Points to the base, a pair a training seed; None where no trial of the two can be compared."""
+    if len(pairs) > 1:
+        told = pooling.difference(pairs)
+        return told if told["n"] else None
+    pair = paired(*pairs[0]) if pairs else Paired.of(())
+    low, high = pair.interval
+    told = {"n": pair.n, "layouts": pair.n, "points": pair.points, "low": low, "high": high, "p": pair.p}
+    return told if pair.n else None
 
 
 def _trials(run: Run, suite: str) -> Sequence[Trial]:

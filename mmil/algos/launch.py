@@ -15,7 +15,13 @@ PLAIN = Slurm()
 
 
 def train_somewhere(*, cluster: Cluster | None = None, slurm: Slurm = PLAIN, **training: Any) -> Path:
-    """Train a policy; with `cluster`, as a job of it, for which `slurm` is asked."""
+    """Train a policy, here or as a job of a cluster.
+
+    Args:
+        cluster: slurm: as a job of it; local: the same as a process of this machine, to see whether it would run
+        slurm: what the job is asked for
+        training: what train takes; the command line reads its options there
+    """
     return train(**training)
 
 

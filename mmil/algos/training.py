@@ -62,9 +62,30 @@ def train(
 ) -> Path:
     """Train `algo` on the data set `data` and leave a run in `out`; metrics.csv is always written.
 
-    devices, nodes, strategy: see Machine; data and out are on a disk that all nodes share. compile: torch.compile what
-    is trained. start: a finished run to begin with, see Start, by which start_cameras and start_statistics go. tell:
-    hears what was taken over. reading: what else WindowData is told of how to read it.
+    Args:
+        data: the data set, on a disk that all nodes share
+        out: the run folder, on such a disk too; one that was stopped goes on
+        algo: the recipe, and the policy that it trains
+        epochs: how often the training windows are read
+        validate_every: epochs from one look at the episodes that are held out to the next
+        cache: keep the features of the frozen part of the vision encoder beside the data, and train on them
+        seed: of the weights that begin at random, and of the order of windows
+        gradient_clip: largest norm of a gradient; 0: any
+        precision: of what is computed; auto: as the device computes best
+        accelerator: cpu, gpu or auto
+        devices: how many of them on each node (CPU: processes); auto: every GPU, or one process
+        nodes: machines that train together
+        strategy: each process holds the whole policy (ddp), or its share of what is trained (fsdp); auto: ddp where
+            they are many
+        compile: torch.compile what is trained
+        loggers: what is kept beside metrics.csv
+        wandb: whether its log is sent on
+        start: a finished run to begin with
+        start_cameras: camera of the data → camera of that run whose weights it takes (those of the same name)
+        start_statistics: what signals are normalised by: old: what that run knew of them; new: what the data say
+        config: all options, resolved; kept in the run
+        tell: hears what was taken over
+        reading: what else WindowData is told of how to read it
     """
     _require_numbers(seed, epochs=epochs, validate_every=validate_every, gradient_clip=gradient_clip)
     config, tell = dict(config or {}), rank_zero_only(tell)

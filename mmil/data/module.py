@@ -39,24 +39,37 @@ class WindowData(LightningDataModule):
 
     Processes that train together share the windows and every batch. From cached features, their batches are together
     that of one process alone; from images, each trains on its own shards, and another number of them is another order.
-    path: the data set; more: others of the same Spec, read as one with it; cache: their features (write_features), one
-    for each, to be read in place of images. batch_size: windows of a
-    step, of all processes together. past, future: K and H. stride: a window at every n-th t. target: learn the expert's
-    labels or what was executed. workers: that read in each process, 0 reads in itself; None: 2 for images, 0 for cached
-    features, which take longer to hand over than to read. shuffle_buffer: encoded windows that each worker mixes;
-    cached ones are mixed as a whole. validation: the share of episodes held out, chosen by their keys. qualities: of
-    the demonstrations to read, as [expert, sloppy]; None: all. episodes: the first so many of those to train on by
-    their keys, so that fewer are a part of more, and no sentences of other goals than theirs; None: all.
-    resample_sentences: at each reading of a training window, another sentence of its goal, or one that refers to its
-    scene where the episode has such. phrasings: of each goal, so many sentences that the seed draws, and those that
-    were recorded; None: all. A frozen text model reads every sentence once, and keeps some 58,000. others: the share of
-    training windows told another goal of their scene instead, in which nothing is imitated.
-    balance, balance_episodes: 0 reads every training window once an epoch, 1 every skill (every episode of a skill)
-    equally often, see Balance. weights: quality → how much its demonstrations count in imitation, unnamed ones 1; what
-    is held out counts alike.
-    maps: [depth] gives depth too; it is not augmented.
-    resampled: draw shards with replacement, for fewer shards than ranks. augment: for training images, on the device,
-    or, with cached features, what makes the further of their `views`, one of which is drawn at each reading.
+
+    Args:
+        path: the data set
+        more: others of the same Spec, read as one with it
+        cache: their features (write_features), one for each, to be read in place of images
+        batch_size: windows of a step, of all processes together
+        past: K, observations of a window
+        future: H, actions of a window
+        stride: a window at every n-th t
+        target: learn the expert's labels or what was executed
+        workers: that read in each process, 0 reads in itself (2 for images, 0 for cached features, which take longer to
+            hand over than to read)
+        shuffle_buffer: encoded windows that each worker mixes; cached ones are mixed as a whole
+        resampled: draw shards with replacement, for fewer shards than ranks
+        validation: the share of episodes held out, chosen by their keys
+        qualities: of the demonstrations to read, as [expert, sloppy] (all)
+        episodes: the first so many of those to train on by their keys, so that fewer are a part of more, and no
+            sentences of other goals than theirs (all)
+        resample_sentences: at each reading of a training window, another sentence of its goal, or one that refers to
+            its scene where the episode has such
+        phrasings: of each goal, so many sentences that the seed draws, and those that were recorded (all); a frozen
+            text model reads every sentence once
+        others: the share of training windows told another goal of their scene instead, in which nothing is imitated
+        balance: 0 reads every training window once an epoch, 1 every skill equally often, see Balance
+        balance_episodes: 0 reads every training window once an epoch, 1 every episode of a skill equally often
+        weights: quality → how much its demonstrations count in imitation, unnamed ones 1; what is held
+            out counts alike
+        maps: [depth] gives depth too; it is not augmented
+        augment: for training images, on the device, or, with cached features, what makes the further of their views
+        views: of every picture in the cached features, one of which is drawn at each reading
+        seed: of the order of windows and of all that is drawn
     """
 
     def __init__(

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmil.evaluation.page import amount, duration
-from mmil.evaluation.runs import SUITE_ORDER, Run, Suite
+from mmil.evaluation.runs import Run, Suite, mapping
+from mmil.evaluation.suites import ORDER
 
 Row = tuple[str, str]
 
@@ -16,10 +17,10 @@ def data_facts(run: Run) -> list[Row]:
     """The data set and how it was made."""
     data, spec = run.data, run.spec
     goals = data.get("goals")
-    shapes = {name: shape for name, shape in _mapping(spec.get("cameras")).items() if isinstance(shape, list)}
+    shapes = {name: shape for name, shape in mapping(spec.get("cameras")).items() if isinstance(shape, list)}
     rows = [
         ("data set", data.get("path")),
-        ("and with it", ", ".join(str(_mapping(one).get("path")) for one in data.get("more") or ())),
+        ("and with it", ", ".join(str(mapping(one).get("path")) for one in data.get("more") or ())),
         ("episodes", data.get("episodes")),
         ("episodes trained on", data.get("training_episodes")),
         ("steps", data.get("steps")),
@@ -27,7 +28,7 @@ def data_facts(run: Run) -> list[Row]:
         ("sentences", data.get("sentences")),
         ("scene", spec.get("scene")),
         ("cameras", ", ".join(f"{name} {' × '.join(map(str, shape[:2]))}" for name, shape in shapes.items())),
-        ("signals", ", ".join(_mapping(spec.get("signals")))),
+        ("signals", ", ".join(mapping(spec.get("signals")))),
         ("action", ", ".join(map(str, spec.get("action") or ()))),
         ("control", f"{spec['control_hz']:g} Hz" if isinstance(spec.get("control_hz"), int | float) else None),
         ("manifest", str(data.get("manifest_sha256") or "")[:12]),
@@ -62,7 +63,7 @@ def training_facts(run: Run) -> list[Row]:
 
 def generation_facts(run: Run) -> list[Row]:
     """The resolved config of `mmil generate`: the bands every episode was drawn from."""
-    return _filled(list(flatten(_mapping(run.data.get("config"))).items()))
+    return _filled(list(flatten(mapping(run.data.get("config"))).items()))
 
 
 def config_facts(run: Run) -> list[Row]:
@@ -90,20 +91,27 @@ def missing(run: Run) -> list[tuple[str, str]]:
     if not found:
         gaps.append(("Nothing has been evaluated yet.", f"mmil evaluate {run.path} --suite paraphrase"))
     else:
-        absent = [name for name in SUITE_ORDER if name not in found | _impossible(run)]
+        absent = [name for name in ORDER if name not in found | _impossible(run)]
         gaps += [(f"No trials of suite {name} yet.", f"mmil evaluate {run.path} --suite {name}") for name in absent]
     if not run.attribution:
         gaps.append(("What it goes by was not tried.", f"mmil evaluate {run.path} --attribution"))
-    silent = [suite.name for suite in run.suites if not (suite.clips or suite.summary.get("altered"))]
-    gaps += [(f"No videos of suite {name}.", f"mmil evaluate {run.path} --suite {name}") for name in silent]
+    silent = [suite for suite in run.suites if not (suite.clips or suite.summary.get("altered"))]
+    gaps += [(f"No videos of suite {suite.name}.", _again(run, suite)) for suite in silent]
     return gaps
+
+
+def _again(run: Run, suite: Suite) -> str:
+    """A suite that is finished is done again only where it is not there."""
+    there = run.path / "evaluation" / suite.name
+    command = _command(suite.summary.get("command")) or f"mmil evaluate {run.path} --suite {suite.name}"
+    return f"mv {there} {run.path}/{suite.name}-before && {command}"
 
 
 def _impossible(run: Run) -> set[str]:
     """Suites that the data set has no goals for."""
-    scene = _mapping(_mapping(_mapping(run.data.get("config")).get("scene")).get("init_args"))
-    held = _mapping(scene.get("randomisation")).get("held_out")
-    held = held or _mapping(_mapping(scene.get("randomisation")).get("init_args")).get("held_out")
+    scene = mapping(mapping(mapping(run.data.get("config")).get("scene")).get("init_args"))
+    held = mapping(scene.get("randomisation")).get("held_out")
+    held = held or mapping(mapping(scene.get("randomisation")).get("init_args")).get("held_out")
     return {name for name, there in {"composition": held, "manner": scene.get("manners")}.items() if not there}
 
 
@@ -111,7 +119,7 @@ def scene_changes(suite: Suite, reference: Suite | None) -> list[str]:
     """How the scene of `suite` differs from that of `reference`, a line a key."""
     if reference is None or reference is suite:
         return []
-    mine, theirs = flatten(_mapping(suite.summary.get("scene"))), flatten(_mapping(reference.summary.get("scene")))
+    mine, theirs = flatten(mapping(suite.summary.get("scene"))), flatten(mapping(reference.summary.get("scene")))
     return [f"{key}: {theirs.get(key, '–')} → {value}" for key, value in mine.items() if theirs.get(key, "–") != value]
 
 
@@ -122,10 +130,6 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         name = f"{prefix}.{key}" if prefix else str(key)
         flat.update(flatten(item, name) if isinstance(item, Mapping) and item else {name: item})
     return flat
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _command(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from mmil.contracts import UserError
 from mmil.data.shards import write_atomic
 from mmil.evaluation.page import amount, duration
-from mmil.evaluation.runs import Run, Suite, read_run
+from mmil.evaluation.runs import Run, Suite, mapping, read_run
 from mmil.limits import UNITS
 
 CARD = "README.md"
@@ -70,16 +70,16 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _trained(run: Run) -> str:
-    data, train, start = run.data, run.train, _mapping(run.data.get("start"))
-    skills = _mapping(data.get("skills"))
+    data, train, start = run.data, run.train, mapping(run.data.get("start"))
+    skills = mapping(data.get("skills"))
     begun = {"run": start.get("run"), "weights": str(start.get("weights_sha256", ""))[:12]} if start else {}
     rows = [
         ("data set", _data_set(data)),
-        ("and with it", ", ".join(_data_set(_mapping(one)) for one in data.get("more") or ())),
+        ("and with it", ", ".join(_data_set(mapping(one)) for one in data.get("more") or ())),
         ("episodes", amount(data.get("episodes"))),
         ("steps", amount(data.get("steps"))),
         ("skills", ", ".join(f"{verb} ({amount(count)} episodes)" for verb, count in skills.items())),
-        ("goals", amount(len(_mapping(data.get("goals"))))),
+        ("goals", amount(len(mapping(data.get("goals"))))),
         ("sentences", amount(data.get("sentences"))),
         ("scene", run.spec.get("scene")),
         ("started from", ", ".join(f"{name} {value}" for name, value in begun.items())),
@@ -99,15 +99,15 @@ def _data_set(told: Mapping[str, Any]) -> str:
 
 def _inputs(run: Run) -> str:
     spec = run.spec
-    told = _mapping(spec.get("conventions"))
+    told = mapping(spec.get("conventions"))
     past = _policy(run).get("past", 1)
     rows = [
         (f"images[{name!r}]", f"uint8 {_shape(shape)}", told.get("image", "RGB, row 0 on top"))
-        for name, shape in _mapping(spec.get("cameras")).items()
+        for name, shape in mapping(spec.get("cameras")).items()
     ]
     rows += [
         (f"signals[{name!r}]", f"float32 {_shape(shape)}", _unit(name, told))
-        for name, shape in _mapping(spec.get("signals")).items()
+        for name, shape in mapping(spec.get("signals")).items()
     ]
     rows.append(("instruction", "str", "what a person would say"))
     return _table(("part", "dtype and shape", "unit, meaning"), rows) + f"\n\nIt looks at the last {past} of them."
@@ -116,7 +116,7 @@ def _inputs(run: Run) -> str:
 def _outputs(run: Run) -> str:
     spec, policy = run.spec, _policy(run)
     axes = ", ".join(map(plain, spec.get("action") or ()))
-    meaning = _mapping(spec.get("conventions")).get("action")
+    meaning = mapping(spec.get("conventions")).get("action")
     lines = [
         f"float32 ({len(spec.get('action') or ())},): {axes}, each in \\[−1, 1\\].",
         f"{plain(meaning)}." if meaning else "",
@@ -153,7 +153,7 @@ action = robot.act({{"images": images, "signals": signals, "instruction": "{_sen
 
 
 def _sentence(run: Run) -> str:
-    goal = next(iter(_mapping(run.data.get("goals"))), "what to do")
+    goal = next(iter(mapping(run.data.get("goals"))), "what to do")
     return re.sub(r"[^\w ,.-]", "", str(goal).replace("_", " "))
 
 
@@ -173,7 +173,7 @@ def _licences(run: Run) -> str:
 
 
 def _licence(run: Run, part: str) -> str:
-    told = _mapping(_mapping(_policy(run).get(part)).get("init_args"))
+    told = mapping(mapping(_policy(run).get(part)).get("init_args"))
     name, weights = told.get("name"), told.get("weights")
     packaged = weights is None and name in (None, "tf_efficientnet_lite0")
     if packaged:
@@ -186,8 +186,8 @@ def _licence(run: Run, part: str) -> str:
 def _policy(run: Run) -> Mapping[str, Any]:
     node: Any = run.config
     for key in ("algo", "init_args", "policy", "init_args"):
-        node = _mapping(node).get(key)
-    return _mapping(node)
+        node = mapping(node).get(key)
+    return mapping(node)
 
 
 def _unit(name: str, told: Mapping[str, Any]) -> str:
@@ -199,7 +199,3 @@ def _unit(name: str, told: Mapping[str, Any]) -> str:
 
 def _shape(shape: Any) -> str:
     return "×".join(map(str, shape)) if isinstance(shape, list) and shape else "()"
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

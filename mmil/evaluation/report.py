@@ -12,8 +12,9 @@ from mmil.evaluation import facts, sections
 from mmil.evaluation.charts import interval_bar, line_chart
 from mmil.evaluation.gallery import contact_sheet, gallery
 from mmil.evaluation.page import write_page
-from mmil.evaluation.runs import SUITE_ORDER, Run, Suite, read_run
+from mmil.evaluation.runs import Run, Suite, read_run
 from mmil.evaluation.statistics import Interval, by_object, confusions, paired
+from mmil.evaluation.suites import ORDER
 from mmil.evaluation.tables import aligned, manners_table, skills_table
 
 MEANING = {
@@ -30,11 +31,14 @@ DIFFERENCES_LISTED = 40
 
 
 def report(runs: Sequence[Path], out: Path | None = None) -> Path:
-    """Write the page of one run, or of several side by side; where `out` is None, into the folder of the first."""
+    """Write the page of one run, or of several side by side.
+
+    Args:
+        runs: run folders
+        out: a name that ends in .html, or a folder for report.html or comparison.html (the first run's)
+    """
     loaded = _read(runs)
-    target = Path(out) if out else loaded[0].path
-    if target.is_dir():
-        target = target / ("report.html" if len(loaded) == 1 else "comparison.html")
+    target = _place(Path(out) if out else loaded[0].path, "report.html" if len(loaded) == 1 else "comparison.html")
     if len(loaded) == 1:
         title, lead = loaded[0].name, headline(loaded[0])
     else:
@@ -44,6 +48,16 @@ def report(runs: Sequence[Path], out: Path | None = None) -> Path:
     return write_page(
         target, "report.html.j2", title=title, lead=lead, runs=views, comparison=comparison, outcomes=OUTCOMES
     )
+
+
+def _place(asked: Path, name: str) -> Path:
+    """Where the page goes: `asked`, or under this name into it; what is neither page nor folder is left as it is."""
+    if asked.suffix == ".html" and not asked.is_dir():
+        return asked
+    if asked.is_file() or (asked.suffix and not asked.is_dir()):
+        there = f"{asked} is there and is no page" if asked.exists() else f"{asked} is no name of a page"
+        raise UserError(f"{there}; --out takes a name that ends in .html, or a folder")
+    return asked / name
 
 
 def table(runs: Sequence[Path]) -> str:
@@ -78,8 +92,11 @@ def _pair_lines(first: Run, second: Run) -> list[str]:
     pairs = sections.skill_pairs(first, second)  # the rest is on the page
     rows += [(row["suite"], row["verb"], row["result"]) for row in pairs if row["suite"] == sections.TOGETHER]
     told = [[name, verb, result.difference] for name, verb, result in rows if result.n]
-    title = f"{first.name} − {second.name}, paired"
-    return ["", *aligned([["suite", "skill", title], *told], left=2)] if told else []
+    title, notes = f"{first.name} − {second.name}, paired", sections.unpaired(first, second)
+    if pairs and (without := sections.left_out(first, second)):
+        notes.append(f"{sections.TOGETHER} but {without}")
+    lines = aligned([["suite", "skill", title], *told], left=2) if told else []
+    return ["", *lines, *notes] if lines or notes else []
 
 
 def headline(run: Run) -> str:
@@ -131,7 +148,8 @@ def _view(run: Run) -> dict[str, Any]:
         "manners": sections.manners(run),
         "heard": sections.heard(run),
         "attributions": sections.attributions(run),
-        "objects": [_heat(verb, cells) for verb, cells in by_object(judged).items()],
+        "left_out": sections.left_out(run),
+        "objects": [_heat(verb, cells) for verb, cells in by_object(sections.pooled_trials(run)).items()],
         "confusions": confusions(judged)[:12],
         "films": films,
         "sheet": contact_sheet(films),
@@ -149,7 +167,7 @@ def _view(run: Run) -> dict[str, Any]:
 
 
 def _row(suite: Suite, run: Run) -> dict[str, Any]:
-    seconds, chance = suite.summary.get("seconds"), suite.summary.get("chance")
+    seconds = suite.summary.get("seconds")
     return {
         "name": suite.name,
         "meaning": _meaning(suite),
@@ -161,7 +179,6 @@ def _row(suite: Suite, run: Run) -> dict[str, Any]:
         "seed": suite.summary.get("seed"),
         "workers": suite.summary.get("workers"),
         "seconds": seconds if isinstance(seconds, int | float) else None,
-        "chance": chance if isinstance(chance, int | float) else None,
         "instructions": suite.summary.get("instructions"),
         "commit": str(suite.summary.get("mmil_commit") or "")[:12],
         "changes": facts.scene_changes(suite, run.suite("seen")),
@@ -207,7 +224,7 @@ def _last(run: Run) -> list[tuple[str, str]]:
 def _comparison(runs: list[Run]) -> dict[str, Any]:
     """Suites down, runs across; paired tests; config lines that differ."""
     names = list(dict.fromkeys(suite.name for run in runs for suite in run.suites))
-    names.sort(key=lambda name: SUITE_ORDER.index(name) if name in SUITE_ORDER else len(SUITE_ORDER))
+    names.sort(key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
     rows = [(name, [_compared(run.suite(name)) for run in runs]) for name in names]
     pairs = []
     for first, second in itertools.combinations(runs, 2):
@@ -220,7 +237,10 @@ def _comparison(runs: list[Run]) -> dict[str, Any]:
         for first, second in itertools.combinations(runs, 2)
         for row in sections.skill_pairs(first, second)
     ]
+    couples = list(itertools.combinations(runs, 2))
     told = {"runs": [run.name for run in runs], "rows": rows, "pairs": pairs, "skills": skills}
+    told["unpaired"] = [line for couple in couples for line in sections.unpaired(*couple)]
+    told["left_out"] = list(dict.fromkeys(line for couple in couples if (line := sections.left_out(*couple))))
     return {**told, "differences": _differences(runs)}
 
 

@@ -15,8 +15,8 @@ from mmil.contracts import OUTCOMES, Trial, UserError
 from mmil.evaluation.breakdown import details
 from mmil.evaluation.journal import so_far
 from mmil.evaluation.statistics import Interval, summarise, wilson
+from mmil.evaluation.suites import ORDER
 
-SUITE_ORDER = ("seen", "paraphrase", "composition", "camera", "manner", "wrong", "null")
 MARKS = ("config.yaml", "evaluation", "model.safetensors", "metrics.csv", "train.json")  # any one makes it a run
 VIDEO_NAME = re.compile(r"(\d+)-([a-z_]+)\.mp4")
 
@@ -85,7 +85,7 @@ def read_run(path: Path) -> Run:
     notes: list[str] = []
     folders = sorted(item for item in (path / "evaluation").glob("*") if item.is_dir())
     suites = [suite for folder in folders if (suite := _read_suite(folder, notes))]
-    order = {name: number for number, name in enumerate(SUITE_ORDER)}
+    order = {name: number for number, name in enumerate(ORDER)}
     return Run(
         path=path,
         config=_read_mapping(path / "config.yaml", notes),
@@ -123,6 +123,11 @@ def _is_study(study: Mapping[str, Any]) -> bool:
         return False
     finite = all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
     return finite and all(isinstance(text, str) for text in texts) and all(isinstance(flag, bool) for flag in flags)
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """What a file holds where a mapping is looked for, if it is one."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _read_mapping(path: Path, notes: list[str]) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from typing import Any
 
 from mmil.contracts import Trial
 from mmil.evaluation.altered import MEANING as WAYS
-from mmil.evaluation.breakdown import PARTS, Manner, Share, by, by_manner, listening
+from mmil.evaluation.breakdown import PARTS, Manner, Share, by, by_manner, listening, share
 from mmil.evaluation.charts import altered_bars, interval_bar
 from mmil.evaluation.runs import Run, Suite
 from mmil.evaluation.statistics import Paired, paired, wilson
 
-TOGETHER = "all suites"  # but null and altered ones
+TOGETHER = "all suites"  # but null, altered ones and those that have another's layouts
 
 
 def judged(run: Run) -> list[Suite]:
@@ -24,11 +24,44 @@ def judged_trials(run: Run) -> list[Trial]:
     return [trial for suite in judged(run) for trial in suite.trials]
 
 
+def doubles(*runs: Run) -> dict[str, str]:
+    """Suites that all of these runs have, on layouts of one before: of that, which alone counts towards all suites.
+
+    A layout that is met again, told another goal, is no further trial: of a seed comes the same scene.
+    """
+    counted: dict[str, list[set[int]]] = {}
+    found: dict[str, str] = {}
+    for name in _common(*runs):
+        seeds = [{trial.seed for trial in _of(run, [name])} for run in runs]
+        met = [other for other, had in counted.items() if any(a & b for a, b in zip(seeds, had, strict=True))]
+        if met:
+            found[name] = met[0]
+        else:
+            counted[name] = seeds
+    return found
+
+
+def left_out(*runs: Run) -> str:
+    """What does not count towards all suites, and why; nothing where all do."""
+    return ", ".join(f"{name}, which has the layouts of {other}" for name, other in doubles(*runs).items())
+
+
+def pooled_trials(run: Run) -> list[Trial]:
+    """Each layout once."""
+    return _of(run, [name for name in _common(run) if name not in doubles(run)])
+
+
+def _common(*runs: Run) -> list[str]:
+    """Names of the suites that all of them were judged on."""
+    return [suite.name for suite in judged(runs[0]) if all(run.suite(suite.name) for run in runs[1:])]
+
+
 def skills(run: Run) -> dict[str, Any] | None:
-    """Skills down, suites across, and all suites together; None where there is one skill."""
+    """Skills down, suites across, and all suites together, of each layout once; None where there is one skill."""
     suites = [suite for suite in run.suites if suite.trials and suite.name != "null"]
     cells = {suite.name: by(suite.trials, PARTS["skills"]) for suite in suites}
-    total = by(judged_trials(run), PARTS["skills"])
+    once = by(pooled_trials(run), PARTS["skills"])
+    total = {verb: once.get(verb, share(())) for verb in by(judged_trials(run), PARTS["skills"])}
     if len(total) < 2:
         return None
     rows = [
@@ -42,7 +75,7 @@ def looks(run: Run) -> list[tuple[str, dict[str, tuple[Share, Any]]]]:
     """Success by shape and by colour of what was asked for; the weakest first."""
     found = []
     for part in ("shapes", "colours"):
-        shares = by(judged_trials(run), PARTS[part])
+        shares = by(pooled_trials(run), PARTS[part])
         weakest = sorted(shares.items(), key=lambda item: item[1].success.rate)
         if len(shares) > 1:
             found.append((part, {name: (one, interval_bar(one.success, width=120)) for name, one in weakest}))
@@ -85,16 +118,29 @@ def attributions(run: Run) -> list[dict[str, Any]]:
 
 def skill_pairs(first: Run, second: Run) -> list[dict[str, Any]]:
     """Each skill's paired comparison: over all suites that both were judged on, and suite by suite."""
-    names = [suite.name for suite in judged(first) if second.suite(suite.name)]
+    names, twice = _common(first, second), doubles(first, second)
+    once = [name for name in names if name not in twice]
     rows = []
     for where in (TOGETHER, *names):
-        ours, theirs = (_of(run, names if where == TOGETHER else [where]) for run in (first, second))
+        ours, theirs = (_of(run, once if where == TOGETHER else [where]) for run in (first, second))
         verbs = sorted({trial.goal.verb for trial in (*ours, *theirs)})
         for verb in verbs if len(verbs) > 1 else ():
             result = paired(*([t for t in some if t.goal.verb == verb] for some in (ours, theirs)))
             if result.n:
                 rows.append({"suite": where, "verb": verb, "result": result})
     return rows
+
+
+def unpaired(first: Run, second: Run) -> list[str]:
+    """Of each suite, how many seeds both runs have and cannot be compared on."""
+    both = [(suite, other) for suite in first.suites if (other := second.suite(suite.name))]
+    found = [(one.name, paired(one.trials, other.trials)) for one, other in both]
+    return [
+        f"{name}: {pair.other_goal} of {pair.n + pair.other_goal} common seeds ask {first.name} and {second.name} for "
+        "different goals and are not paired"
+        for name, pair in found
+        if pair.other_goal
+    ]
 
 
 def _of(run: Run, names: Sequence[str]) -> list[Trial]:

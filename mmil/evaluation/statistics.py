@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mmil.contracts import OUTCOMES, Thing, Trial, UserError
@@ -38,6 +38,7 @@ class Paired:
     only_second: int
     neither: int
     p: float  # two-sided exact McNemar; 1.0 where the two never differ
+    other_goal: int = 0  # common seeds that ask the two for different goals, which are no pairs
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[bool, bool]]) -> Paired:
@@ -111,17 +112,20 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def paired(first: Sequence[Trial], second: Sequence[Trial]) -> Paired:
-    """Compare two runs on the trials (suite, seed) that both of them have."""
+    """Compare two runs on the trials (suite, seed) that both of them have and that ask the same goal of both."""
     ours, theirs = _by_seed(first), _by_seed(second)
-    return Paired.of((ours[key], theirs[key]) for key in ours.keys() & theirs.keys())
+    common = ours.keys() & theirs.keys()
+    same = [key for key in common if ours[key].goal == theirs[key].goal]
+    pairs = Paired.of((ours[key].success, theirs[key].success) for key in same)
+    return replace(pairs, other_goal=len(common) - len(same))
 
 
-def _by_seed(trials: Sequence[Trial]) -> dict[tuple[str, int], bool]:
-    found: dict[tuple[str, int], bool] = {}
+def _by_seed(trials: Sequence[Trial]) -> dict[tuple[str, int], Trial]:
+    found: dict[tuple[str, int], Trial] = {}
     for trial in trials:
         if (trial.suite, trial.seed) in found:
             raise UserError(f"suite {trial.suite} holds seed {trial.seed} twice; a paired test needs each seed once")
-        found[trial.suite, trial.seed] = trial.success
+        found[trial.suite, trial.seed] = trial
     return found
 
 

@@ -16,7 +16,12 @@ def listing(
     """Rows goal, verb, split, sentence: tab-separated under a heading, or with --json one JSON list.
 
     Each object of a verb is shown with one target, and each template with one word at a time that is not the plain one.
-    split: only train or only held_out sentences. verb: only its. bank: a shipped bank, a folder or a .yaml file.
+
+    Args:
+        split: only train or only held_out sentences
+        verb: only its sentences
+        json_lines: one JSON list instead, as does --json
+        bank: a shipped bank, a folder or a .yaml file
     """
     grammar = Grammar.load(bank)
     if verb is not None and verb not in grammar.verbs:

@@ -187,8 +187,17 @@ def test_two_seeds_are_put_together_and_their_spread_is_shown(place, finished):
     (row,) = [r for r in json.loads((place / "out" / "results.json").read_text())["rows"] if r["variant"] == "mixture"]
     cell = row["suites"]["seen"]
     assert cell["n"] == 40 and len(cell["rates"]) == 2 and cell["against_base"]["n"] == 40
-    assert cell["rate"] == pytest.approx(sum(cell["rates"]) / 2)
-    assert "open circles" in (place / "out" / "ablation.html").read_text()
+    assert cell["rate"] == pytest.approx(sum(cell["rates"]) / 2) and cell["low"] < cell["rate"] < cell["high"]
+    assert cell["layouts"] == 20 and cell["against_base"]["p"] is None, "trials on one layout are not independent"
+    page, table = ((place / "out" / name).read_text() for name in ("ablation.html", "table.txt"))
+    assert "Open circles" in page and "pigeonhole bootstrap" in page and "20 × 2" in table and "McNemar" not in page
+    assert ", ".join(f"{100 * rate:.0f}" for rate in cell["rates"]) in table
+
+
+def test_an_axis_is_a_line_only_where_its_own_variants_differ_in_demonstrations(place, tmp_path):
+    axes = {"head": AXES["head"], "demonstrations": {3: {"episodes": 3}, 4: {}}}
+    start(place, run=Pretend(), axes=axes, train={"episodes": 4}, out=str(tmp_path / "out"))
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["lines"] == ["demonstrations"]
 
 
 def test_real_trainings_and_trials_are_known_as_done(place, tmp_path):

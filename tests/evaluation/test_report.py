@@ -13,8 +13,10 @@ import pytest
 
 from mmil.contracts import Goal, Thing, Trial, UserError
 from mmil.evaluation.charts import line_chart, nice_ticks, scatter
+from mmil.evaluation.facts import missing
 from mmil.evaluation.report import MEANING, headline, report, table
 from mmil.evaluation.runs import read_run
+from mmil.evaluation.sections import skill_pairs, skills
 from mmil.evaluation.statistics import summarise, wilson
 from mmil.evaluation.video import write_video
 
@@ -137,6 +139,13 @@ def test_missing_pieces_are_told_with_what_to_type(tmp_path):
     assert f"mmil evaluate {run} --suite paraphrase" in table([run])
 
 
+def test_films_that_are_missing_are_made_by_what_is_told(tmp_path):
+    run = write_run(tmp_path / "run", suites={})
+    write_suite(run, trials("seen", 19), films=0)
+    told = dict(missing(read_run(run)))["No videos of suite seen."]
+    assert told == f"mv {run}/evaluation/seen {run}/seen-before && mmil evaluate seen", "done suites are left out"
+
+
 def test_damaged_files_become_notes(tmp_path):
     run = write_run(tmp_path / "run", suites={"seen": 19, "camera": 16})
     (run / "data.json").write_text('{"path": "da')
@@ -170,6 +179,16 @@ def test_several_runs_are_compared_on_their_common_seeds(run, tmp_path):
     assert "no clear difference" in text and "not evaluated" in text
 
 
+def test_common_seeds_that_ask_for_another_goal_are_told_and_not_paired(run, tmp_path):
+    other = write_run(tmp_path / "other", suites={})
+    asked = Goal("lift", Thing("ball", "green"))
+    write_suite(other, [replace(t, goal=asked) if t.seed < 7 else t for t in trials("seen", 19)], films=0)
+    told = "seen: 3 of 20 common seeds ask quick and other for different goals and are not paired"
+    assert told in html.unescape(report([run, other], tmp_path / "both.html").read_text())
+    lines = [" ".join(line.split()) for line in table([run, other]).splitlines()]
+    assert told in lines and any(line.startswith("seen all") and line.endswith("n = 17") for line in lines)
+
+
 def test_what_is_no_run_is_refused(tmp_path):
     for given, reason in (
         ([tmp_path], "not a run folder"),
@@ -179,6 +198,23 @@ def test_what_is_no_run_is_refused(tmp_path):
         with pytest.raises(UserError, match=reason):
             report(given)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "notes", "new.txt"])
+def test_a_page_never_takes_the_place_of_another_file(run, tmp_path, name):
+    for there in ("config.yaml", "notes"):
+        (tmp_path / there).write_text("mine")
+    with pytest.raises(UserError, match=r"ends in \.html, or a folder"):
+        report([run], tmp_path / name)
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"mine"}
+
+
+def test_a_page_goes_into_a_folder_or_to_a_name_of_its_own(run, tmp_path):
+    (tmp_path / "v1.2").mkdir()
+    for given, place in (("new", "new/report.html"), ("v1.2", "v1.2/report.html"), ("a/b.html", "a/b.html")):
+        assert report([run], tmp_path / given) == tmp_path / place and (tmp_path / place).is_file()
+    assert report([run], tmp_path / "a/b.html").is_file()  # again
+    assert report([run, run], tmp_path / "new").name == "comparison.html"
 
 
 def test_headline_keeps_to_what_was_asked(run, tmp_path):
@@ -224,6 +260,7 @@ def test_skills_and_listening_have_their_place(tmp_path):
     write_suite(run, wrong, films=0)
     text = html.unescape(report([run]).read_text())
     assert "<h2>Skills</h2>" in text and "0/20" in text and "20/20" in text
+    assert "100.0 % · 20/20" in text and "but wrong, which has the layouts of seen" in text
     assert "told another one: +50.0 points [+32.8, +64.8]" in " ".join(text.split())
     lines = " ".join(table([run]).split())
     assert "skill seen wrong" in lines and "insert 0/20 [0, 16] –" in lines and "lift 20/20 [84, 100] –" in lines
@@ -240,6 +277,20 @@ def test_runs_are_compared_skill_by_skill(tmp_path):
     assert "seen all +50.0 points [+32.8, +64.8], p = 1.9e-06, n = 40" in lines
     assert "all suites insert +100.0 points [+77.2, +100.0], p = 1.9e-06, n = 20" in lines
     assert "all suites lift +0.0 points [-16.1, +16.1], p = 1, n = 20" in lines
+
+
+def test_layouts_that_two_suites_share_count_once(tmp_path):
+    one, other = write_run(tmp_path / "with", suites={}), write_run(tmp_path / "without", suites={})
+    for place, fail in ((one, ""), (other, "insert")):
+        write_suite(place, skilled("seen", fail=fail), films=0)
+        write_suite(place, skilled("wrong", fail=fail), films=0)
+        write_suite(place, [replace(t, seed=t.seed + 1000) for t in skilled("camera", fail=fail)], films=0)
+    rows = {(row["suite"], row["verb"]): row["result"] for row in skill_pairs(read_run(one), read_run(other))}
+    assert rows["all suites", "insert"].n == 40 and rows["wrong", "insert"].n == 20
+    told = "all suites but wrong, which has the layouts of seen"
+    assert table([one, other]).splitlines()[-1] == told
+    assert "so without wrong, which has the layouts of seen" in report([one, other], tmp_path / "both.html").read_text()
+    assert [row["all"].success.n for row in skills(read_run(one))["rows"]] == [40, 40]
 
 
 def test_an_altered_suite_is_named_and_counts_for_nothing(tmp_path):

@@ -54,6 +54,13 @@ def test_paired_looks_at_common_seeds_of_the_same_suite_only():
     assert paired(first, []).n == 0 and paired([], []).p == 1.0
 
 
+def test_paired_leaves_out_seeds_that_ask_for_another_goal():
+    first = [trial(1), trial(3), trial(5, "missed", colour="blue")]
+    second = [trial(1, "missed"), trial(3, colour="blue"), trial(5)]
+    result = paired(first, second)
+    assert (result.n, result.only_first, result.other_goal) == (1, 1, 2)
+
+
 def test_paired_refuses_a_seed_met_twice():
     with pytest.raises(UserError, match="seed 3 twice"):
         paired([trial(3), trial(3)], [trial(3)])
