@@ -1,4 +1,4 @@
-"""What signals are measured in, and what they cannot exceed: beyond it a number is a fault, and no measurement."""
+"""What signals are measured in, and what they and a sentence cannot exceed: beyond it a number is no measurement."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ UNITS: Mapping[str, str] = MappingProxyType(
         "wrench": "N, N·m",
     }
 )
+LONGEST = 320  # characters of a sentence that somebody says to a robot
 LARGEST = 1e4  # of any signal: no joint, force or length of a table-top robot comes near
 LIMITS: Mapping[str, float] = MappingProxyType(  # largest absolute value of signals whose unit we know
     {

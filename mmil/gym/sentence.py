@@ -12,7 +12,8 @@ from typing import Any
 from gymnasium.spaces import Text
 from gymnasium.vector.utils import read_from_shared_memory
 
-LONGEST = 320  # characters
+from mmil.limits import LONGEST
+
 ALPHABET = frozenset(map(chr, [*range(0x20, 0x7F), *range(0xA0, 0x180), *range(0x2010, 0x2040)]))
 _read = read_from_shared_memory.dispatch(Text)
 

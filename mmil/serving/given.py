@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmil.contracts import Observation, Spec, UserError, map_dtype, require_known
+from mmil.limits import LONGEST, UNITS, limit
 from mmil.shown import Shown
 
 PARTS = ("images", "signals", "instruction", "maps")
@@ -29,15 +30,25 @@ def observed(given: Observation | Mapping[str, Any], spec: Spec) -> Observation:
     images = _named(given, "images", spec.cameras)
     signals = _named(given, "signals", spec.signals)
     maps = _named(given, "maps", [name for name in spec.maps if name in (given.get("maps") or ())])
-    sentence = given.get("instruction", "")
-    if not isinstance(sentence, str):
-        raise UserError(f"instruction is {type(sentence).__name__}; expected a sentence (str)")
     return Observation(
         images=_pictures(images, spec),
         signals={name: _signal(name, signals[name], shape) for name, shape in spec.signals.items()},
-        instruction=sentence,
+        instruction=_sentence(given.get("instruction", "")),
         maps=Shown(tuple(maps), lambda name: _picture(name, maps[name], spec.maps[name], map_dtype(name))),
     )
+
+
+def _sentence(given: Any) -> str:
+    """What a tokenizer can read, and a person would say."""
+    if not isinstance(given, str):
+        raise UserError(f"instruction is {type(given).__name__}; expected a sentence (str)")
+    if len(given) > LONGEST:
+        raise UserError(f"instruction has {len(given)} characters; a sentence has {LONGEST} at most")
+    try:
+        given.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"instruction {given!a:.60} is no text: {error.reason} at {error.start}") from None
+    return given
 
 
 def _named(given: Mapping[str, Any], part: str, expected: Any) -> Mapping[str, Any]:
@@ -82,6 +93,9 @@ def _signal(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
         array = np.asarray(array, np.float32)
     if not np.isfinite(array).all():
         raise UserError(f"signal {name} holds a NaN or an infinity; expected finite numbers")
+    if (peak := np.abs(array).max(initial=0.0)) > limit(name):
+        unit = f" [{UNITS[name]}]" if name in UNITS else ""
+        raise UserError(f"signal {name} reaches {peak:.3g}, more than {limit(name):.3g}{unit}: no measurement")
     return array
 
 

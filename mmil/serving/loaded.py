@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from mmil.contracts import Actor, Observation, Spec, State
+from mmil.contracts import Actor, Observation, Spec, State, UserError
 from mmil.run import load_runner
 from mmil.runner import Runner
 from mmil.serving.given import observed
 
+SEEDS = range(2**63)
 _ONE_AT_A_TIME = threading.Lock()  # torch has one source of chance for all threads
 
 
@@ -42,14 +43,19 @@ class Loaded(Actor):
         return meaning(self.spec)
 
     def reset(self, seed: int) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or int(seed) not in SEEDS:
+            raise UserError(f"seed is {seed!r:.60}; expected an int of at least 0 and below 2**63")
         with _ONE_AT_A_TIME:
-            self.runner.reset(seed)
+            self.runner.reset(int(seed))
 
     def act(self, observation: Observation | Mapping[str, Any], state: State | None = None) -> np.ndarray:
         """float32 (A,) in [−1, 1], of an Observation or of {"images": …, "signals": …, "instruction": …}."""
         checked = observed(observation, self.spec)
         with _ONE_AT_A_TIME:
-            return self.runner.act(checked)
+            action = self.runner.act(checked)
+        if not np.isfinite(action).all():
+            raise UserError("the policy answered with a NaN or an infinity, which is no action; reset() begins anew")
+        return action
 
 
 def load(run: str | Path, *, device: str = "cpu", **options: Any) -> Loaded:

@@ -25,13 +25,13 @@ import numpy as np
 import torch
 
 from mmil import __version__
-from mmil.contracts import UserError, require_known
+from mmil.contracts import UserError, require_known, require_number
 from mmil.run import load_policy
 from mmil.runner import Runner
 from mmil.serving.loaded import Loaded
 from mmil.serving.wire import PATIENCE, PROTOCOL, Broken, Ended, largest, receive, send
 
-SEEDS = range(2**63)
+IDLE = 600.0  # [s]
 EVERYWHERE = ("0.0.0.0", "::")
 PARTING = 1.0  # [s], for a client to read why it is left
 
@@ -44,8 +44,10 @@ class Server(socketserver.ThreadingTCPServer):
     block_on_close = True
     request_queue_size = 64
 
-    def __init__(self, make: Callable[[], Loaded], *, name: str, host: str, port: int, clients: int) -> None:
-        self.make, self.name, self.clients = make, name, clients
+    def __init__(
+        self, make: Callable[[], Loaded], *, name: str, host: str, port: int, clients: int, idle: float | None = IDLE
+    ) -> None:
+        self.make, self.name, self.clients, self.idle = make, name, clients, idle
         self.limit = largest(make().spec)
         self.served = self.actions = 0
         self._lock, self._open, self._closed = threading.Lock(), set[socket.socket](), False
@@ -125,7 +127,7 @@ class _Session(socketserver.BaseRequestHandler):
         greeted = False
         while True:
             try:
-                message = receive(self.request, limit=self.server.limit, wait=None if greeted else PATIENCE)
+                message = receive(self.request, limit=self.server.limit, wait=self.server.idle if greeted else PATIENCE)
                 if not greeted:
                     _require_fitting(actor, message)
                 self._say(**(self._answer(actor, message) if greeted else {"kind": "welcome"}))
@@ -144,10 +146,7 @@ class _Session(socketserver.BaseRequestHandler):
         ask = message.get("ask")
         require_known("ask", [ask], ("reset", "act"))
         if ask == "reset":
-            seed = message.get("seed")
-            if type(seed) is not int or seed not in SEEDS:
-                raise UserError(f"seed is {seed!r:.60}; expected an int of at least 0 and below 2**63")
-            actor.reset(seed)
+            actor.reset(message.get("seed"))
             return {"kind": "reset"}
         action = actor.act(message.get("observation", {}))
         self.server.count_action()
@@ -180,16 +179,25 @@ def serve(
     ensemble: float | None = None,
     device: str = "cpu",
     clients: int = 16,
+    idle: float | None = IDLE,
 ) -> Server:
     """Offer the policy of RUN over a socket.
 
-    host: 0.0.0.0 for every machine that reaches this one; there is neither a password nor encryption. port: 0 takes a
-    free one. execute: actions of each predicted chunk before it looks again, 4 unless given; ensemble: plan at
-    every step instead, see `mmil evaluate`. clients: how many may be connected at a time, each with its own history
-    and seed.
+    Args:
+        run: a run folder
+        host: 0.0.0.0 for every machine that reaches this one; there is neither a password nor encryption
+        port: 0 takes a free one
+        execute: actions of each predicted chunk before it looks again (4)
+        ensemble: plan at every step instead and average all plans for an instant, the i-th oldest weighted by
+            exp(−ensemble · i), as 0.01
+        device: that the policy computes on: cpu, cuda
+        clients: how many may be connected at a time, each with its own history and seed
+        idle: seconds that a client may say nothing before its place is free for another; null: for ever
     """
     if clients < 1:
         raise UserError(f"{clients} clients; at least 1 is needed")
+    if idle is not None:
+        require_number(above=0, idle=idle)
     policy = load_policy(run, device=device)
 
     def make() -> Loaded:
@@ -197,7 +205,7 @@ def serve(
         return Loaded(Runner(policy, execute=execute, ensemble=ensemble))
 
     warm_up(make())
-    return Server(make, name=Path(run).resolve().name, host=host, port=port, clients=clients)
+    return Server(make, name=Path(run).resolve().name, host=host, port=port, clients=clients, idle=idle)
 
 
 def warm_up(actor: Loaded) -> None:

@@ -115,7 +115,8 @@ def _bytes(connection: socket.socket, count: int, *, wait: float | None) -> byte
         try:
             part = connection.recv(min(count - len(found), 1 << 20))
         except TimeoutError:
-            raise Broken(f"{len(found)} of {count} bytes, and no more in {left:.0f} s") from None
+            told = f"{len(found)} of {count} bytes, and no more" if found else "nothing was said"
+            raise Broken(f"{told} in {left:.0f} s") from None
         except OSError as error:
             raise Ended(f"the connection broke: {error}") from None
         if not part:

@@ -15,9 +15,10 @@ from gymnasium.utils.env_checker import check_env
 from mmil.contracts import Goal, Infeasible, Scene, UserError
 from mmil.gym import ENVIRONMENT
 from mmil.gym import SCENES as IDS
-from mmil.gym.sentence import LONGEST, Sentence
+from mmil.gym.sentence import Sentence
 from mmil.language.bank import SPLITS
 from mmil.language.grammar import Grammar
+from mmil.limits import LONGEST
 from mmil.rollout import rollout
 from mmil.seeds import sentence_rng
 from tests.plane import THINGS, Plane, Reach

@@ -128,6 +128,7 @@ PICTURE, WRENCH = OBSERVATION["images"]["top"], OBSERVATION["signals"]["wrench"]
         ("signals", "wrench", WRENCH[0], r"signal wrench is float32 \(6,\); expected float32 \(4, 6\)"),
         ("signals", "wrench", np.full((4, 6), np.inf), "signal wrench holds a NaN or an infinity"),
         ("signals", "wrench", np.full((4, 6), 1e300), "signal wrench holds a NaN or an infinity"),
+        ("signals", "wrench", np.full((4, 6), 3e38), r"signal wrench reaches 3e\+38, more than 1e\+04 \[N, N·m\]"),
         ("signals", "wrench", np.array(["x"]), "cannot be sent: an array of <U1"),
         ("signals", "wrench", None, "no signals wrench; got eef_pos_world"),
     ],

@@ -68,6 +68,9 @@ def test_pictures_are_rendered_only_where_a_plan_is_made(robot):
             {"signals": {"eef_pos_world": ["a", "b", "c"], "wrench": 0}},
             "signal eef_pos_world is <U1 (3,); expected",
         ),
+        ({"signals": {"eef_pos_world": [0, 0, 11], "wrench": 0}}, "signal eef_pos_world reaches 11, more than 10 [m]"),
+        ({"instruction": "a " * 200}, "instruction has 400 characters; a sentence has 320 at most"),
+        ({"instruction": "lift \ud800"}, r"instruction 'lift \ud800' is no text: surrogates not allowed at 5"),
         ({"instruction": None}, "instruction is NoneType; expected a sentence"),
         ({"image": {}}, "no part 'image' of an observation; there are images, signals, instruction, maps"),
     ],
@@ -76,6 +79,23 @@ def test_what_it_was_not_trained_for_is_refused_in_one_line(robot, changes, line
     with pytest.raises(UserError) as error:
         robot.act(observation(**changes))
     assert line in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("seed", [2**64, 2**63, -1, "7", 0.5, None, True])
+def test_a_seed_that_is_none_is_refused(robot, seed):
+    with pytest.raises(UserError, match=r"seed is .*; expected an int of at least 0 and below"):
+        robot.reset(seed)
+    robot.reset(np.int64(7))
+
+
+def test_what_is_no_action_is_not_handed_on(trained, monkeypatch):
+    robot = mmil.load(trained)
+    monkeypatch.setattr(robot.runner.policy, "sample", lambda batch: torch.full((1, 4, 3), torch.nan))
+    with pytest.raises(UserError, match="a NaN or an infinity, which is no action"):
+        robot.act(observation())
+    monkeypatch.undo()
+    robot.reset(0)
+    assert np.isfinite(robot.act(observation())).all()
 
 
 def test_neither_a_picture_nor_a_list_is_an_observation(robot):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -94,6 +95,21 @@ def test_as_many_clients_as_are_asked_for_and_a_clean_end(trained, by):
         Client(server.address)
 
 
+def test_who_stays_silent_leaves_the_place_to_others(trained):
+    server = Served(trained, "--clients", "1", "--idle", "2")
+    try:
+        with Client(server.address) as silent:
+            with pytest.raises(UserError, match="1 clients are connected"):
+                Client(server.address)
+            time.sleep(4)  # and a second to part
+            with Client(server.address) as robot:
+                robot.reset(1)
+            with pytest.raises(UserError, match=r"nothing was said in 2 s|gave no answer|cannot be asked"):
+                silent.reset(1)
+    finally:
+        server.stop()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -101,6 +117,7 @@ def test_as_many_clients_as_are_asked_for_and_a_clean_end(trained, by):
         (["{run}", "--execute", "99"], "cannot execute 99 actions of a chunk of 4"),
         (["{run}", "--device", "abacus"], "no device 'abacus' here"),
         (["{run}", "--clients", "0"], "0 clients"),
+        (["{run}", "--idle", "0"], "idle is 0.0; it must be above 0"),
         (["{run}/nothing"], "is not a run"),
     ],
 )
