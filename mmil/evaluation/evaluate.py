@@ -52,16 +52,25 @@ def evaluate(
 ) -> dict[str, dict[str, Any]]:
     """Trials of the run's policy in a suite, in several (`seen,camera`) or in all of them; summaries by suite.
 
-    trials: unless told, 100 of each suite, or 20 of each of the scene's verbs if these are more, and 20 of each altered
-    input for attribution; the verbs come in turns, so that each has as many. patience: seconds a trial may take before
-    its worker counts as hung and is replaced (10 times the slowest one, if that is more); null: no end. execute:
-    actions of each predicted chunk before it looks again, 4 unless given. ensemble: plan at every step instead and
-    average all plans for an instant, the i-th oldest weighted by exp(−ensemble · i), as 0.01. horizon: control steps a
-    trial may take, the scene's own unless given, and 120 at least; in a manner it may take more. instructions: YAML of
-    your own sentences, verb → templates. without: an input (a camera, cameras, signals, wrench, poses, sentence or one
-    signal) that is dropped, frozen, shuffled or swapped, as `how` says. attribution: do that with every input on the
-    same layouts. out: where trials.jsonl and summary.json go, RUN/evaluation/SUITE unless given. tell: hears which
-    suites are left out.
+    Args:
+        suite: one, several as seen,camera, or all
+        trials: of each suite (100, or 20 of each of the scene's verbs if these are more); of each altered input for
+            attribution (20); the verbs come in turns, so that each has as many
+        workers: processes (one a core)
+        patience: seconds a trial may take before its worker counts as hung and is replaced (10 times the slowest one,
+            if that is more); null: no end
+        seed: of the trials' layouts
+        execute: actions of each predicted chunk before it looks again (4)
+        ensemble: plan at every step instead and average all plans for an instant, the i-th oldest weighted by
+            exp(−ensemble · i), as 0.01
+        horizon: control steps a trial may take (the scene's own, and 120 at least); in a manner it may take more
+        instructions: YAML of your own sentences, verb → templates
+        without: an input that is altered: a camera, cameras, signals, wrench, poses, sentence or one signal
+        how: drop, freeze, shuffle or swap it
+        attribution: do that with every input on the same layouts
+        out: where trials.jsonl and summary.json go (RUN/evaluation/SUITE)
+        command: what was typed; kept in the summary
+        tell: hears which suites are left out
     """
     folder = RunFolder.open(run)
     change = _change(folder, without, how, attribution=attribution)
@@ -143,6 +152,8 @@ def _asked_of(suite: Suite, stage: Stage, ask: Ask, *, change: Change | None, ab
 
 def _change(folder: RunFolder, without: str | None, how: How, *, attribution: bool) -> Change | None:
     if without is None:
+        if how != "drop":
+            raise UserError(f"how is {how}, but nothing is altered: name an input by --without")
         return None
     if attribution:
         raise UserError(f"attribution does without every input in turn; leave --without {without} out")
@@ -206,7 +217,8 @@ def _stage(
 
 def _suites(name: str, *, own_name: str | None, change: Change | None) -> list[Suite]:
     """Those of these names, or all; with own sentences or an altered input, suites of their own on those layouts."""
-    suites = [load_suite(one) for one in (suite_names() if name == "all" else dict.fromkeys(name.split(",")))]
+    names = dict.fromkeys(name.split(","))
+    suites = [load_suite(one) for one in (suite_names() if "all" in names else names)]
     kinds = [own_name] if own_name else []
     kinds += [f"without-{change.input}" if change.how == "drop" else "-".join(change)] if change else []
     if not kinds:

@@ -67,6 +67,11 @@ def test_a_run_knows_how_many_actions_it_plans(tmp_path):
 def test_contradictions_are_refused_before_anything_is_played(evaluate):
     with pytest.raises(UserError, match=r"execute 4 and ensemble 0\.01 contradict each other"):
         evaluate("--execute", "4", "--ensemble", "0.01")
+    with pytest.raises(UserError, match="how is swap, but nothing is altered"):
+        evaluate("--how", "swap")
+    for name, value in (("seed", -1), ("horizon", 0), ("trials", 0)):
+        with pytest.raises(UserError, match=f"{name} is {value}"):
+            evaluate(f"--{name}={value}")
     with pytest.raises(UserError, match="ensemble is nan"):
         evaluate("--ensemble", ".nan")
 
