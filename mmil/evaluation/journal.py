@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ class Journal:
 
     def __init__(self, folder: Path, asked: Mapping[str, Any]) -> None:
         self._path, self._asked = folder / PART, json.loads(json.dumps(asked))
+        self._made = [place for place in (folder, *folder.parents) if not place.exists()]  # the innermost first
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self.done = so_far(folder, self._asked)
@@ -38,12 +40,17 @@ class Journal:
         self._file.flush()
 
     def close(self) -> None:
-        """Leave it for whoever goes on."""
+        """Leave it for whoever goes on; nothing where no trial has ended, be it that none could begin."""
         self._file.close()
+        if not self.done:
+            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # something else came to lie there
+                for made in self._made:
+                    made.rmdir()
 
     def end(self) -> None:
         """All that was asked for is written elsewhere."""
-        self.close()
+        self._file.close()
         self._path.unlink(missing_ok=True)
 
 

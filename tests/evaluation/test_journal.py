@@ -37,6 +37,14 @@ def test_what_has_ended_is_there_again_unless_something_else_is_asked(tmp_path):
     assert not path.exists()
 
 
+def test_where_no_trial_has_ended_nothing_is_left(tmp_path):
+    Journal(tmp_path / "evaluation" / "seen", {}).close()
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "mine").mkdir()
+    Journal(tmp_path / "mine", {}).close()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
 def test_a_place_that_cannot_be_is_told_before_any_trial(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"trials cannot be written to .*file"):
