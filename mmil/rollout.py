@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmil.contracts import (
+    VISITED,
     Actor,
     Body,
     Episode,
@@ -111,7 +112,7 @@ class Mixture(Actor):
 
     @property
     def quality(self) -> str:
-        return "visited"
+        return VISITED
 
     @property
     def provenance(self) -> Mapping[str, str]:

@@ -10,8 +10,8 @@ from typing import Any
 from mmil.ablation import pooling
 from mmil.ablation.recipe import BASE, Job, Place
 from mmil.contracts import Trial, UserError
-from mmil.evaluation.evaluate import finished
 from mmil.evaluation.extent import usual_horizon, usual_trials
+from mmil.evaluation.places import finished
 from mmil.evaluation.runs import Run, read_run
 from mmil.evaluation.statistics import Paired, paired, wilson
 from mmil.evaluation.trials import weights_sha256

@@ -23,7 +23,7 @@ from mmil.contracts.goal import (
     Thing,
     require_feasible,
 )
-from mmil.contracts.interfaces import Actor, Scene
+from mmil.contracts.interfaces import VISITED, Actor, Scene
 from mmil.contracts.maps import (
     MOST_THINGS,
     ROBOT,
@@ -50,6 +50,7 @@ __all__ = [
     "SIDES",
     "SLOW_TIME",
     "STREAMS",
+    "VISITED",
     "Actor",
     "Batch",
     "Body",

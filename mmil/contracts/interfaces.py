@@ -12,6 +12,8 @@ from mmil.contracts.goal import Goal
 from mmil.contracts.spec import Spec
 from mmil.contracts.state import Observation, State, Step
 
+VISITED = "visited"  # the quality of episodes in which a policy drove
+
 
 class Scene(ABC):
     """A simulated task with its instructions and success."""
@@ -83,7 +85,7 @@ class Actor(ABC):
 
     @property
     def quality(self) -> str:
-        """Of this episode's demonstration: "expert", "sloppy", "failing", "multiplied" or "visited" (by a policy)."""
+        """Of this episode's demonstration: "expert", "sloppy", "failing", "multiplied" or VISITED."""
         return "expert"
 
     @property

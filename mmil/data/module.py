@@ -13,7 +13,7 @@ import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from mmil.contracts import Batch, Goal, Spec, UserError, require_known, stream_of
+from mmil.contracts import VISITED, Batch, Goal, Spec, UserError, require_known, stream_of
 from mmil.data.augment import Transform, augment
 from mmil.data.balance import Balance
 from mmil.data.cache import open_features
@@ -30,8 +30,6 @@ from mmil.data.stats import Stats, compute
 from mmil.data.stream import Clock, Stream
 from mmil.data.views import Views
 from mmil.data.windows import Cut
-
-VISITED = "visited"  # the quality of episodes in which a policy drove
 
 
 class WindowData(LightningDataModule):

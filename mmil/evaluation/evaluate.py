@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,12 +12,14 @@ from typing import Any
 from mmil.config import build_scene
 from mmil.contracts import UserError, require_number
 from mmil.evaluation.altered import Change, How, Props, require_possible
+from mmil.evaluation.asked import possible, suites_of
 from mmil.evaluation.attribution import attribute, record, write
 from mmil.evaluation.extent import usual_horizon, usual_trials
-from mmil.evaluation.journal import PART, Journal
+from mmil.evaluation.journal import Journal
 from mmil.evaluation.modelcard import write_model_card
+from mmil.evaluation.places import finished, free_place, place_of
 from mmil.evaluation.stage import Request, Stage, Told
-from mmil.evaluation.suites import Suite, load_suite, suite_names
+from mmil.evaluation.suites import Suite
 from mmil.evaluation.trials import evaluate_suites, weights_sha256
 from mmil.execution import executed
 from mmil.language.compositions import Compositions
@@ -63,7 +64,8 @@ def evaluate(
         execute: actions of each predicted chunk before it looks again (4)
         ensemble: plan at every step instead and average all plans for an instant, the i-th oldest weighted by
             exp(−ensemble · i), as 0.01
-        horizon: control steps a trial may take (the scene's own, and 120 at least); in a manner it may take more
+        horizon: control steps a trial may take (half as many again as the data's scene, and 120 at least); in a manner
+            it may take more
         instructions: YAML of your own sentences, verb → templates
         without: an input that is altered: a camera, cameras, signals, wrench, poses, sentence or one signal
         how: drop, freeze, shuffle or swap it
@@ -79,8 +81,8 @@ def evaluate(
     ask = Ask(usual if trials is None else trials, seed, workers, patience)
     own = _own(instructions) if instructions else None
     held = Compositions.of(folder.made_with, where=str(folder.path))
-    suites = _suites(_asked(suite, attribution), own_name=instructions.stem if instructions else None, change=change)
-    suites = _possible(suites, scene, held, tell=tell)
+    suites = suites_of(_asked(suite, attribution), own_name=instructions.stem if instructions else None, change=change)
+    suites = possible(suites, scene, held, tell=tell)
     execution = {"execute": executed(execute, ensemble, future=folder.future), "ensemble": ensemble}
     horizon = usual_horizon(scene) if horizon is None else horizon
     require_number(least=1, horizon=horizon)
@@ -130,7 +132,7 @@ def _summaries(
     about: dict[str, Any],
 ) -> dict[str, dict[str, Any]]:
     """Of every suite: those that were finished before, and the others played now."""
-    where = {one.name: _place(one, folder, out, several=len(suites) > 1) for one in suites}
+    where = {one.name: place_of(one, folder, out, several=len(suites) > 1) for one in suites}
     asked = {one.name: _asked_of(one, stage, ask, change=change, about=about) for one in suites}
     done = {one.name: there for one in suites if (there := finished(where[one.name], asked[one.name]))}
     left = [one for one in suites if one.name not in done]
@@ -169,7 +171,7 @@ def _asked(suite: str, attribution: bool) -> str:
 def _attribute(
     suite: Suite, stage: Stage, ask: Ask, folder: RunFolder, *, out: Path | None, about: dict[str, Any]
 ) -> dict[str, Any]:
-    place = _free(out, suite) if out else folder.path / "attribution" / suite.name
+    place = free_place(out, suite) if out else folder.path / "attribution" / suite.name
     asked = _asked_of(suite, stage, ask, change=None, about=about)
     journal = Journal(place, {**asked, "mmil_commit": about["mmil_commit"], "of": "attribution"})
     try:
@@ -215,53 +217,6 @@ def _stage(
     )
 
 
-def _suites(name: str, *, own_name: str | None, change: Change | None) -> list[Suite]:
-    """Those of these names, or all; with own sentences or an altered input, suites of their own on those layouts."""
-    names = dict.fromkeys(name.split(","))
-    suites = [load_suite(one) for one in (suite_names() if "all" in names else names)]
-    kinds = [own_name] if own_name else []
-    kinds += [f"without-{change.input}" if change.how == "drop" else "-".join(change)] if change else []
-    if not kinds:
-        return suites
-    return [replace(one, layouts=one.layouts or one.name, name="-".join([one.name, *kinds])) for one in suites]
-
-
-def _possible(
-    suites: list[Suite], scene: dict[str, Any], held: Compositions, *, tell: Callable[[str], None]
-) -> list[Suite]:
-    """Without those that the data set has no goals or no cameras for; the only one asked for is refused."""
-    reasons = {one.name: _impossible(one, scene, held) for one in suites}
-    for name, reason in reasons.items():
-        if reason and len(suites) == 1:
-            raise UserError(f"{name}: {reason}")
-        if reason:
-            tell(f"{name}: {reason}; left out")
-    return [one for one in suites if not reasons[one.name]]
-
-
-def _impossible(suite: Suite, scene: dict[str, Any], held: Compositions) -> str:
-    if suite.goals == "held_out" and not held:
-        return "the data set of this run holds out no compositions (`mmil splits` chooses some)"
-    if suite.manner == "always" and not (scene.get("init_args") or {}).get("manners"):
-        return "the data set of this run asks for no manners (`manners:` of its scene)"
-    if suite.cameras == "held_out" and not _moves_cameras(suite, scene):
-        return "its cameras stand where those of the data set stood (`randomisation:` of its scene)"
-    return ""
-
-
-def _moves_cameras(suite: Suite, node: dict[str, Any]) -> bool:
-    """Whether the suite's cameras stand elsewhere than the data's, as far as a scene says where they stand."""
-    places = []
-    for config in (node, suite.scene_config(node, horizon=1)):
-        with closing(build_scene(config)) as scene:
-            scene.reset(0)
-            drawn = scene.draws.get("cameras")
-        if not isinstance(drawn, Mapping):
-            return True
-        places.append({camera: {**told, "band": None} for camera, told in drawn.items()})
-    return places[0] != places[1]
-
-
 def load_runner(path: Path, **execution: Any) -> Any:
     """The run's policy as an actor, on one thread: the workers share the cores."""
     import torch
@@ -270,38 +225,3 @@ def load_runner(path: Path, **execution: Any) -> Any:
 
     torch.set_num_threads(1)
     return load(path, **execution)
-
-
-def _place(suite: Suite, folder: RunFolder, out: Path | None, *, several: bool) -> Path:
-    if out is None:
-        return folder.path / "evaluation" / suite.name
-    return _free(out / suite.name if several else out, suite)
-
-
-def _free(place: Path, suite: Suite) -> Path:
-    """A folder that is not there, or holds nothing but an earlier evaluation of this suite."""
-    strangers = [item.name for item in place.iterdir() if item.name not in _OWN] if place.is_dir() else []
-    if strangers or (place.exists() and not place.is_dir()):
-        raise UserError(f"{place} holds something else: {', '.join(strangers[:3])}; name a new or empty folder")
-    there = _summary(place).get("suite", suite.name)
-    if there != suite.name:
-        raise UserError(f"{place} holds an evaluation of {there}, not of {suite.name}; name a new or empty folder")
-    return place
-
-
-_OWN = ("trials.jsonl", "summary.json", "videos", PART)
-
-
-def _summary(place: Path) -> dict[str, Any]:
-    try:
-        told = json.loads((place / "summary.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def finished(place: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
-    """The summary that is there, if it is of these very trials."""
-    there = _summary(place)
-    same = all(there.get(key) == value for key, value in asked.items())
-    return there if there and same and "skills" in there else None  # those without were drawn otherwise

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from mmil.contracts import camera_of
+from mmil.scenes.lens import Draws, Lens
 from mmil.shown import Shown
 
 # what is usual for a signal, of which noise is a share; by the beginning of its name
@@ -19,7 +19,6 @@ USUAL = {
     **{"joint_pos": 1.0, "joint_vel": 0.5, "joint_torque": 20.0, "eef_pos_world": 0.3, "eef_quat": 1.0},
     **{"gripper_pos": 0.04, "wrench": 10.0, "camera": 0.0},
 }
-Draws = Mapping[str, Any]
 Sight = Mapping[str, np.ndarray]
 
 
@@ -34,27 +33,21 @@ class Sensors:
         self._streams: dict[str, np.random.Generator] = {}
         share = draws["dead_camera"]
         # one always lives
-        self._dead = None if share is None or len(cameras) < 2 else cameras[int(share * len(cameras))]
-        self._frames: dict[str, deque[dict[str, np.ndarray]]] = {
-            camera: deque(maxlen=draws["image_latency"] + 1) for camera in cameras
+        dead = None if share is None or len(cameras) < 2 else cameras[int(share * len(cameras))]
+        self._lenses = {
+            camera: Lens(camera, [name for name in maps if camera_of(name) == camera], draws, dead=camera == dead)
+            for camera in cameras
         }
         self._readings: dict[str, deque[np.ndarray]] = {}
-        self._instants = 0
-
-    @property
-    def _perfect(self) -> bool:
-        draws = self._draws
-        return not (draws["image_noise"] or draws["image_loss"] or draws["image_latency"] or self._dead)
 
     def sights(self, render: Callable[[str], np.ndarray]) -> tuple[Sight, Sight]:
-        """Images and maps: rendered when somebody looks, unless an earlier instant may be asked for later.
+        """Images and maps, rendered when somebody looks; asked once an instant."""
+        shown = {camera: lens.look(render) for camera, lens in self._lenses.items()}
 
-        The maps of a camera are as late, as lost and as dead as its pictures; noise is on the pictures alone.
-        """
-        if self._perfect:
-            return Shown(self._cameras, render), Shown(self._maps, render)
-        seen = {name: frame for camera in self._cameras for name, frame in self._frame(camera, render).items()}
-        return {camera: seen[camera] for camera in self._cameras}, {name: seen[name] for name in self._maps}
+        def see(name: str) -> np.ndarray:
+            return shown[camera_of(name)](name)
+
+        return Shown(self._cameras, see), Shown(self._maps, see)
 
     def signals(self, clean: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {name: self._reading(name, value) for name, value in clean.items()}
@@ -64,21 +57,6 @@ class Sensors:
         if sensor not in self._streams:
             self._streams[sensor] = np.random.default_rng([self._draws["seed"], *sensor.encode()])
         return self._streams[sensor]
-
-    def _frame(self, camera: str, render: Callable[[str], np.ndarray]) -> dict[str, np.ndarray]:
-        """The picture of a camera and its maps, by name."""
-        frames = self._frames[camera]
-        names = (camera, *(name for name in self._maps if camera_of(name) == camera))
-        rng = self._rng(camera)
-        lost = rng.random() < self._draws["image_loss"] and len(frames)
-        frames.append(frames[-1] if lost else {name: render(name) for name in names})
-        if camera == self._dead:
-            return {name: np.zeros_like(frame) for name, frame in frames[0].items()}
-        shown = {name: frame.copy() for name, frame in frames[0].items()}
-        if self._draws["image_noise"]:
-            noise = rng.normal(0.0, self._draws["image_noise"], shown[camera].shape)
-            shown[camera] = np.clip(shown[camera] + noise, 0, 255).round().astype(np.uint8)
-        return shown
 
     def _reading(self, name: str, value: np.ndarray) -> np.ndarray:
         latency, loss, noise = (self._draws[f"signal_{what}"] for what in ("latency", "loss", "noise"))

@@ -1,4 +1,4 @@
-"""Unless told, a suite has enough trials for each verb, and a trial as long as its scene is."""
+"""Unless told, a suite has enough trials for each verb, and a trial half as long again as its scene."""
 
 import pytest
 
@@ -17,12 +17,12 @@ def test_every_verb_has_its_trials(skills, expected):
 @pytest.mark.parametrize(
     ("scene", "expected"),
     [
-        (tabletop(horizon=100), 120),
-        (tabletop(horizon=200), 200),
-        ({"class_path": "mmil.scenes.Tabletop"}, 120),
-        ({"class_path": "mmil.scenes.classic.Stack"}, 200),
-        ({"class_path": "mmil.scenes.classic.Stack", "init_args": {"horizon": 300}}, 300),
+        (tabletop(horizon=100), 150),
+        (tabletop(horizon=200), 300),
+        (tabletop(horizon=60), 120),
+        ({"class_path": "mmil.scenes.classic.Stack"}, 300),
+        ({"class_path": "mmil.scenes.classic.Stack", "init_args": {"horizon": 300}}, 450),
     ],
 )
-def test_a_trial_is_as_long_as_its_scene(scene, expected):
+def test_a_trial_is_half_as_long_again_as_its_scene(scene, expected):
     assert usual_horizon(scene) == expected

@@ -88,3 +88,34 @@ def test_a_strongly_randomised_episode_is_the_same_again(profile):
             assert all((one.images[camera] == other.images[camera]).all() for camera in one.images)
     finally:
         scene.close()
+
+
+def test_nothing_is_rendered_that_nobody_looks_at_but_what_is_shown_again():
+    """And what is seen is the same, whoever looked before."""
+    faults = {**PERFECT, "image_noise": 5.0, "image_loss": 0.2}
+
+    def watched(every):
+        sensors, rendered, seen = Sensors(faults, ("front", "wrist")), [], {}
+        for i in range(40):
+
+            def render(camera, i=i):
+                rendered.append((camera, i))
+                return np.full((8, 8, 3), 5 * i, np.uint8)
+
+            shown = sensors.sights(render)[0]
+            if i % every == 0:
+                seen[i] = shown["wrist"]
+        return rendered, seen
+
+    everything, seldom = watched(1), watched(8)
+    assert all((everything[1][i] == picture).all() for i, picture in seldom[1].items())
+    assert len(seldom[0]) == len(set(seldom[0])) < 40
+    assert {i for camera, i in everything[0] if camera == "wrist"} < set(range(40))  # lost ones were never rendered
+
+
+def test_noise_on_pictures_is_normal():
+    sensors = Sensors({**PERFECT, "image_noise": 4.0}, ("front",))
+    shown = sensors.sights(lambda camera: np.full((128, 128, 3), 100, np.uint8))[0]["front"].astype(float) - 100
+    assert abs(shown.mean()) < 0.1 and shown.std() == pytest.approx(4, rel=0.02)
+    assert [(abs(shown) > 4 * k).mean() for k in (1, 2)] == pytest.approx([0.26, 0.034], abs=0.02)
+    assert abs(np.corrcoef(shown[:, :-1].ravel(), shown[:, 1:].ravel())[0, 1]) < 0.02
