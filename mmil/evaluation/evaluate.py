@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmil.config import build_scene
-from mmil.contracts import UserError, require_number
+from mmil.contracts import Actor, UserError, require_number
 from mmil.evaluation.altered import Change, How, Props, require_possible
 from mmil.evaluation.asked import possible, suites_of
 from mmil.evaluation.attribution import attribute, record, write
@@ -47,6 +47,7 @@ def evaluate(
     without: str | None = None,
     how: How = "drop",
     attribution: bool = False,
+    device: str = "cpu",
     out: Path | None = None,
     command: str = "",
     tell: Callable[[str], None] = lambda line: None,
@@ -70,6 +71,7 @@ def evaluate(
         without: an input that is altered: a camera, cameras, signals, wrench, poses, sentence or one signal
         how: drop, freeze, shuffle or swap it
         attribution: do that with every input on the same layouts
+        device: that every worker's policy computes on: cpu, cuda
         out: where trials.jsonl and summary.json go (RUN/evaluation/SUITE)
         command: what was typed; kept in the summary
         tell: hears which suites are left out
@@ -86,8 +88,9 @@ def evaluate(
     execution = {"execute": executed(execute, ensemble, future=folder.future), "ensemble": ensemble}
     horizon = usual_horizon(scene) if horizon is None else horizon
     require_number(least=1, horizon=horizon)
-    about = {"command": command, **_about(folder, instructions, own), **execution, "horizon": horizon}
-    stage = _stage(folder, execution, horizon=horizon, own=own, held=held, altered=bool(change or attribution))
+    about = {"command": command, **_about(folder, instructions, own), **execution, "horizon": horizon, "device": device}
+    actor = partial(load_runner, folder.path, device=device, **execution)
+    stage = _stage(folder, actor, horizon=horizon, own=own, held=held, altered=bool(change or attribution))
     if attribution:
         return {one.name: _attribute(one, stage, ask, folder, out=out, about=about) for one in suites}
     return _summaries(suites, stage, ask, folder, change=change, out=out, about=about)
@@ -195,7 +198,7 @@ def _with_tapes(stage: Stage, suites: list[Suite], ask: Ask, change: Change) -> 
 
 def _stage(
     folder: RunFolder,
-    execution: dict[str, Any],
+    actor: Callable[[], Actor],
     *,
     horizon: int,
     own: Told | None,
@@ -205,7 +208,7 @@ def _stage(
     """The run's policy, in the scene its data were made in, with what altered inputs are made of if any will be."""
     data = folder.made_with
     return Stage(
-        actor=partial(load_runner, folder.path, **execution),
+        actor=actor,
         scene=build_scene,
         config=data["scene"],
         spec=folder.spec,

@@ -46,6 +46,10 @@ def test_the_runner_and_the_summary_hear_of_it(evaluate, arguments, execute, ens
     assert (about["execute"], about["ensemble"]) == (execute, ensemble)
 
 
+def test_the_policy_computes_where_it_is_told(evaluate):
+    assert [evaluate(*told)[0][0]["device"] for told in ((), ("--device", "cuda:1"))] == ["cpu", "cuda:1"]
+
+
 def test_of_a_shorter_chunk_the_summary_says_how_much_is_done(evaluate):
     folder = verb.RunFolder.open(None)
     folder.future = 2
