@@ -13,7 +13,9 @@ from mmil.experts.motion import CLOSED, OPEN, move
 CLEAR = 0.025  # [m], between a carried thing and what it passes over
 FUNNEL = 0.010  # [m], sideways error below which it goes down
 STEEP = 3.0  # height over the place a sideways error costs
-DOWN = 0.006  # [m], over the place: low enough to let go
+DOWN = 0.006  # [m], over the place: low enough to let go of what cannot be felt to stand
+LOW, SUNK = 0.012, -0.004  # [m], over the place: where what holds it up is what it shall stand on; where it must stand
+FELT, PRESS = 2.5, 0.008  # [N], from below: it stands; [m], under the place that a hand which waits for that aims at
 NEAR = 0.014  # [m], sideways: a hand that is opening goes on
 AWAY = 0.10  # [m], over the place: where the hand goes once it let go
 CLOSE = 0.03  # [m], between a carried thing and one that it has to clear first: no nearer
@@ -42,7 +44,7 @@ class Carry(Actor):
             return self._leave(body, state)
         if not (body.held and state.gripper_command > 0):
             return take(state, body)
-        if sideways < self.near and -offset[2] < DOWN:
+        if sideways < self.near and self._stands(-offset[2], state):
             return move(state, np.zeros(3), yaw=None, gripper=OPEN)
         over = self._clearance(body, place, state)
         height = min(over, STEEP * max(0.0, sideways - self.funnel))
@@ -50,12 +52,22 @@ class Carry(Actor):
             offset[:2] *= 0.15  # up before it goes anywhere
         elif height == over and self._blocked(body, offset[:2], state):
             offset[:2] = 0.0
-        offset[2] += height
+        offset[2] += height if height or not self.feels(state) else -PRESS
         return move(state, offset, yaw=self.yaw(body, state), gripper=CLOSED)
+
+    def feels(self, state: State) -> bool:
+        """Whether it lets go when it feels that the thing stands: half a centimetre of height is hard to see."""
+        return state.goal.manner != "gently"
 
     def yaw(self, body: Body, state: State) -> float | None:
         """[rad] to turn the hand by while it carries; None: as it is."""
         return None
+
+    def _stands(self, over: float, state: State) -> bool:
+        """Whether a thing that is `over` [m] its place can be let go of."""
+        if not self.feels(state):
+            return over < DOWN
+        return over < SUNK or (over < LOW and bool(state.force[2] > FELT))
 
     def _let_go(self, body: Body, place: np.ndarray, state: State) -> bool:
         """Whether the thing is where it should be, or on its way down from there."""
@@ -96,6 +108,9 @@ class Carry(Actor):
 class Place(Carry):
     """Into a bin, or onto a plate."""
 
+    def feels(self, state: State) -> bool:
+        return state.goal.relation != "in" and super().feels(state)
+
     def place(self, body: Body, state: State) -> np.ndarray:
         holder = _target(state)
         if state.goal.relation == "in":  # over its rim, so that open fingers clear it
@@ -129,6 +144,9 @@ class Insert(Carry):
     """A peg into a socket, whose mouth leads it."""
 
     funnel = 0.005
+
+    def feels(self, state: State) -> bool:
+        return False  # the rim would be felt too
 
     def place(self, body: Body, state: State) -> np.ndarray:
         return np.array([*_target(state).position[:2], state.table_height + body.half_height + 0.004])

@@ -36,12 +36,17 @@ def funnel(sideways: float, yaw: float, *, low: float, high: float) -> float:
     return low + (high - low) * min(1.0, missing)
 
 
-def to_nearest_left(state: State) -> np.ndarray:
-    """float64 (3,) [m], level: from the hand to the nearest point of the goal's dirt that is not wiped yet."""
+def to_next_left(state: State, *, under: float = 0.0) -> np.ndarray:
+    """float64 (3,) [m], level: from the hand to the point of the goal's dirt that is wiped next.
+
+    The nearest, where each metre under the palm counts for `under` metres less: with 1 those that it hides go first,
+    and what is left lies before the fingers, where a policy sees it too.
+    """
     dirt = state.body(state.goal.object)
     left = dirt.points if len(dirt.points) else dirt.position[None]
     offsets = left[:, :2] - state.eef_position[:2]
-    return np.append(offsets[np.argmin(np.linalg.norm(offsets, axis=1))], 0.0)
+    behind = np.maximum(0.0, -offsets @ state.eef_rotation[:2, 1])  # the wrist camera looks from where y points
+    return np.append(offsets[np.argmin(np.linalg.norm(offsets, axis=1) - under * behind)], 0.0)
 
 
 def upright(rotation: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmil.contracts import Actor, Observation, State
-from mmil.experts.motion import CLOSED, move, stride, to_nearest_left
+from mmil.experts.motion import CLOSED, move, stride, to_next_left
 
 FUNNEL, STEEP, HOVER = 0.020, 2.0, 0.07  # [m], as in grasp.take
 WANTED = 8.0  # [N], down on the table
@@ -18,14 +18,14 @@ STRIDE = 0.016  # [m], of a wiping step
 
 
 class Wipe(Actor):
-    """Goes to the nearest stain that is left, down until it feels the table, and rubs."""
+    """Goes to the next stain that is left, down until it feels the table, and rubs."""
 
     def reset(self, seed: int) -> None:
         """Nothing to forget."""
 
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
         assert state is not None, "an expert reads privileged state"
-        offset = to_nearest_left(state)
+        offset = to_next_left(state, under=1.0)
         sideways, height = float(np.linalg.norm(offset)), state.eef_position[2] - state.table_height
         if sideways > 2.5 * FUNNEL or height > LOW:
             offset[2] = min(HOVER, STEEP * max(0.0, sideways - FUNNEL)) + 0.5 * LOW - height

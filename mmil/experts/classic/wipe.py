@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmil.contracts import Actor, Observation, State
-from mmil.experts.motion import OPEN, move, to_nearest_left
+from mmil.experts.motion import OPEN, move, to_next_left
 
 WANTED = 15.0  # [N], down on the table
 COMPLIANCE = 0.0008  # [m/N], further down for what is missing of it
@@ -22,7 +22,7 @@ class Wipe(Actor):
 
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
         assert state is not None, "an expert reads privileged state"
-        offset = to_nearest_left(state)
+        offset = to_next_left(state)
         sideways, height = float(np.linalg.norm(offset)), float(state.eef_position[2] - state.table_height)
         if sideways < 2 * NEAR and height < TOUCHING:
             offset *= min(1.0, STRIDE / max(sideways, 1e-9))
