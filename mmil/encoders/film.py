@@ -13,7 +13,7 @@ from mmil.contracts import UserError, require_number
 from mmil.encoders.conditioning import film
 from mmil.encoders.fusion import Context, Fusion, Sizes, mixing
 from mmil.encoders.language import Sentence
-from mmil.encoders.pointing import grid_places, pointed
+from mmil.encoders.pointing import grid_places, placed, pointed
 from mmil.encoders.relating import Relating
 
 
@@ -23,7 +23,8 @@ class FilmFusion(Fusion):
     `points` softmax maps a camera give where (spatial soft-argmax, Finn 2016) and what is there; both are laid
     beside the signals, the wrench and the sentence and mixed by an MLP. marks: places a camera, of what may be asked
     for or stand beside it, that all cameras' cells compare theirs with before they are pointed at (Relating); they lie
-    on the ground, which then has to be given.
+    on the ground, which then has to be given. level: a point is also told as metres from the hand where its line of
+    sight is as high as the hand: with the ground, this tells where along the line it may be, as of what is carried.
     """
 
     def __init__(
@@ -35,12 +36,16 @@ class FilmFusion(Fusion):
         dropout: float = 0.0,
         ground: float | None = None,
         marks: int = 0,
+        level: bool = False,
     ) -> None:
         super().__init__(sizes, width=width, ground=ground)
         require_number(least=1, points=points)
         require_number(least=0, marks=marks)
         if marks and ground is None:
             raise UserError(f"{marks} marks lie on the ground; give its height as `ground`, or no marks")
+        if level and ground is None:
+            raise UserError("level is told beside the ground; give its height as `ground`, or leave level out")
+        self.level = level
         language = sizes.sentence * sizes.token
         self.look = nn.ModuleDict(
             {
@@ -54,6 +59,7 @@ class FilmFusion(Fusion):
         read = [(f"camera.{camera}", sizes.past * points * numbers) for camera in sizes.grids]
         read += [(f"other.{number}", sizes.past * sizes.token) for number in range(sizes.others)]
         read.append(("sentence", language))
+        read += [(f"level.{camera}", sizes.past * points * 2) for camera in sizes.grids if level]
         self.columns = {"mix.0.weight": read}  # what each column reads, for whoever begins with these weights
         self.mix = mixing(sum(size for _, size in read), width, dropout=dropout)
 
@@ -72,7 +78,9 @@ class FilmFusion(Fusion):
         for camera, look in self.look.items():
             found, looks[camera] = look(cells[camera], located[camera])
             seen.append(found)  # (B, K, points · …)
-        vector = self.mix(torch.cat([part.flatten(1) for part in (*seen, *others)] + [language], dim=1))
+        levels = [placed(looks[camera], self.locate_level(camera, signals)) for camera in looks if self.level]
+        parts = [part.flatten(1) for part in (*seen, *others)] + [language] + [part.flatten(1) for part in levels]
+        vector = self.mix(torch.cat(parts, dim=1))
         return Context(vector, looks, sentence.tokens)
 
     def _related(

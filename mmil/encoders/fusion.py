@@ -87,6 +87,13 @@ class Fusion(nn.Module, ABC):
                 told.append(pluecker_rays(pose, hand, grid=grid, aspect=aspect))
             return torch.cat(told, dim=-1)
 
+    def locate_level(self, camera: str, signals: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """(B, K, N, 2): where the lines of sight of a camera's cells are as high as the hand, from there."""
+        pose, hand = signals[f"camera_{camera}"], signals["eef_pos_world"]
+        grid, aspect = self.grids[camera], self.aspects[camera]
+        with torch.autocast(pose.device.type, enabled=False):
+            return ground_places(pose, hand, grid=grid, height=hand[..., 2:], aspect=aspect) / REACH
+
 
 def mixing(size: int, width: int, *, dropout: float) -> nn.Sequential:
     """All that was found, side by side, to the context's vector."""

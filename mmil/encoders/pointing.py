@@ -39,11 +39,15 @@ def pointed(
     looks: torch.Tensor, what: torch.Tensor, places: torch.Tensor, located: torch.Tensor | None
 ) -> torch.Tensor:
     """(B, K, points · (2 + located + D)): where maps (B, K, points, N) lie, and what (B, K, N, D) is there."""
-    maps = looks.exp()
-    with torch.autocast(what.device.type, enabled=False):  # a place in 8 bits would be off by a pixel
-        every = places.expand(*maps.shape[:2], -1, -1)
-        where = maps @ (every if located is None else torch.cat([every, located], dim=3))
-    return torch.cat([where.flatten(2), (maps @ what).flatten(2)], dim=2)
+    every = places.expand(*looks.shape[:2], -1, -1)
+    where = placed(looks, every if located is None else torch.cat([every, located], dim=3))
+    return torch.cat([where.flatten(2), (looks.exp() @ what).flatten(2)], dim=2)
+
+
+def placed(looks: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """(B, K, points, D): the mean of places (B, K, N, D) that maps (B, K, points, N), logarithms, point at."""
+    with torch.autocast(places.device.type, enabled=False):  # a place in 8 bits would be off by a pixel
+        return looks.exp() @ places
 
 
 def grid_places(grid: tuple[int, int]) -> torch.Tensor:

@@ -25,7 +25,7 @@ EVERY = [kind for kind in vars(mmil.encoders).values() if isinstance(kind, type)
 NAMES = ["joint_pos", "eef_pos_world"]
 OPTIONS = {"points": 2, "width": 24}
 FUSIONS = {kind.__name__: OPTIONS for kind in EVERY if kind is not Fusion}
-MARKED = {"ground": 0.1, "marks": 2}
+MARKED = {"ground": 0.1, "marks": 2, "level": True}
 CASES = [*sorted(FUSIONS.items()), ("FilmFusion", OPTIONS | MARKED)]
 
 

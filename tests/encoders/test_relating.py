@@ -5,6 +5,7 @@ import torch
 
 from mmil.contracts import UserError
 from mmil.encoders import FilmFusion, Sizes
+from mmil.encoders.geometry import world_rays
 from mmil.encoders.language import Sentence
 
 GRID, TOKEN, ABOVE = (8, 8), 16, [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.8]  # a camera that looks straight down
@@ -12,7 +13,7 @@ LEFT, RIGHT, BY_THE_CAN = range(3)
 CUBE, CAN = torch.eye(TOKEN)[:2]
 
 
-def fusion(marks: int, cameras=("front",)) -> FilmFusion:
+def fusion(marks: int, cameras=("front",), *, level: bool = False) -> FilmFusion:
     torch.manual_seed(0)
     sizes = Sizes(
         {camera: GRID for camera in cameras},
@@ -23,7 +24,7 @@ def fusion(marks: int, cameras=("front",)) -> FilmFusion:
         past=1,
         signals=("eef_pos_world", *(f"camera_{camera}" for camera in cameras)),
     )
-    return FilmFusion(sizes, points=2, width=8, ground=0.0, marks=marks)
+    return FilmFusion(sizes, points=2, width=8, ground=0.0, marks=marks, level=level)
 
 
 def told(which: torch.Tensor) -> Sentence:
@@ -50,9 +51,9 @@ def pictures(count: int, generator: torch.Generator) -> tuple[torch.Tensor, torc
     return tokens, asked, wanted
 
 
-def looks(policy: FilmFusion, tokens: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
+def looks(policy: FilmFusion, tokens: torch.Tensor, asked: torch.Tensor, *, hand=(0.0, 0.0, 0.0)) -> torch.Tensor:
     """(B, N), logarithms."""
-    signals = {"camera_front": torch.tensor(ABOVE), "eef_pos_world": torch.zeros(3)}
+    signals = {"camera_front": torch.tensor(ABOVE), "eef_pos_world": torch.tensor(hand)}
     signals = {name: value.expand(len(asked), 1, -1) for name, value in signals.items()}
     return policy({"front": tokens}, told(asked), signals=signals).looks["front"][:, 0, 0]
 
@@ -85,6 +86,30 @@ def test_what_one_camera_marks_changes_what_another_looks_at():
         wrist = torch.ones(1, 1, GRID[0] * GRID[1], TOKEN)
         found.append(policy({"front": front, "wrist": wrist}, told(asked), signals=signals).looks["wrist"])
     assert not torch.allclose(*found)
+
+
+def test_the_line_of_sight_through_the_hand_meets_its_level_there():
+    policy, cell = fusion(0), 3 * GRID[1] + 6
+    pose = torch.tensor([0.1, -0.2, 1.0, 0.1, -0.2, 0.3, 0.93, 0.8]).view(1, 1, 8)
+    pose[..., 3:7] /= pose[..., 3:7].norm()
+    ray = world_rays(pose, grid=GRID, aspect=1.0)[0, 0, cell]
+    for far in (0.4, 0.9):
+        signals = {"camera_front": pose, "eef_pos_world": pose[..., :3] + far * ray}
+        assert policy.locate_level("front", signals)[0, 0, cell].abs().max() < 1e-5
+        assert policy.locate("front", signals)[0, 0, cell].abs().max() > 0.05  # the ground is further on
+
+
+def test_a_point_is_told_at_the_hands_level_too():
+    tokens, asked, _ = pictures(3, torch.Generator().manual_seed(0))
+    policy, seen = fusion(2, level=True), []
+    policy.mix[0].register_forward_pre_hook(lambda layer, given: seen.append(given[0]))
+    maps = looks(policy, tokens, asked, hand=(0.1, 0.0, 0.3)).exp()
+    signals = {"camera_front": torch.tensor(ABOVE), "eef_pos_world": torch.tensor([0.1, 0.0, 0.3])}
+    places = policy.locate_level("front", {name: value.view(1, 1, -1) for name, value in signals.items()})
+    assert torch.allclose(seen[0][:, -4:-2], maps @ places[0, 0], atol=1e-5)
+    assert [name for name, _ in policy.columns["mix.0.weight"]][-1] == "level.front"
+    with pytest.raises(UserError, match="level is told beside the ground"):
+        FilmFusion(Sizes({"front": GRID}, token=8, sentence=1, others=0, aspects={"front": 1.0}, past=1), level=True)
 
 
 def test_marks_need_a_ground_to_lie_on():
