@@ -25,6 +25,8 @@ class FilmFusion(Fusion):
     for or stand beside it, that all cameras' cells compare theirs with before they are pointed at (Relating); they lie
     on the ground, which then has to be given. level: a point is also told as metres from the hand where its line of
     sight is as high as the hand: with the ground, this tells where along the line it may be, as of what is carried.
+    questions: the sentence's tokens and the points are shared out among so many, and all are put to the same layers:
+    who asks for a target in a second question finds it with what was learnt of all things (slots, Locatello 2020).
     """
 
     def __init__(
@@ -37,23 +39,28 @@ class FilmFusion(Fusion):
         ground: float | None = None,
         marks: int = 0,
         level: bool = False,
+        questions: int = 1,
     ) -> None:
         super().__init__(sizes, width=width, ground=ground)
-        require_number(least=1, points=points)
+        require_number(least=1, points=points, questions=questions)
         require_number(least=0, marks=marks)
         if marks and ground is None:
             raise UserError(f"{marks} marks lie on the ground; give its height as `ground`, or no marks")
         if level and ground is None:
             raise UserError("level is told beside the ground; give its height as `ground`, or leave level out")
-        self.level = level
+        for name, count in (("points", points), ("tokens a sentence (`queries`)", sizes.sentence)):
+            if count % questions:
+                raise UserError(f"{count} {name} cannot be shared by {questions} questions alike")
+        self.level, self.questions = level, questions
         language = sizes.sentence * sizes.token
+        asked = language // questions
         self.look = nn.ModuleDict(
             {
-                camera: Pointing(sizes.token, grid, language=language, points=points)
+                camera: Pointing(sizes.token, grid, language=asked, points=points // questions)
                 for camera, grid in sizes.grids.items()
             }
         )
-        relate = partial(Relating, sizes.token, tuple(sizes.grids), language=language, marks=marks)
+        relate = partial(Relating, sizes.token, tuple(sizes.grids), language=asked, marks=marks)
         self.relate = nn.ModuleDict({camera: relate() for camera in sizes.grids} if marks else {})
         numbers = 2 + sizes.token // 4 + self.located  # a point
         read = [(f"camera.{camera}", sizes.past * points * numbers) for camera in sizes.grids]
@@ -72,16 +79,22 @@ class FilmFusion(Fusion):
     ) -> Context:
         language = sentence.tokens.flatten(1)
         located = {camera: self.locate(camera, signals) for camera in self.look}
-        cells = {camera: look.asked(visual[camera], language) for camera, look in self.look.items()}
-        cells = self._related(cells, language, located)
-        seen, looks = [], {}
-        for camera, look in self.look.items():
-            found, looks[camera] = look(cells[camera], located[camera])
-            seen.append(found)  # (B, K, points · …)
+        found = [self._found(visual, asked, located) for asked in language.chunk(self.questions, dim=1)]
+        seen = [torch.stack([one[camera][0] for one in found], dim=2) for camera in self.look]  # (B, K, questions, …)
+        # the first point of every question, then their second ones
+        looks = {camera: torch.stack([one[camera][1] for one in found], dim=3).flatten(2, 3) for camera in self.look}
         levels = [placed(looks[camera], self.locate_level(camera, signals)) for camera in looks if self.level]
         parts = [part.flatten(1) for part in (*seen, *others)] + [language] + [part.flatten(1) for part in levels]
         vector = self.mix(torch.cat(parts, dim=1))
         return Context(vector, looks, sentence.tokens)
+
+    def _found(
+        self, visual: Mapping[str, torch.Tensor], asked: torch.Tensor, located: Mapping[str, torch.Tensor | None]
+    ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """What Pointing gives of each camera for one question (B, …)."""
+        cells = {camera: look.asked(visual[camera], asked) for camera, look in self.look.items()}
+        cells = self._related(cells, asked, located)
+        return {camera: look(cells[camera], located[camera]) for camera, look in self.look.items()}
 
     def _related(
         self, cells: dict[str, torch.Tensor], language: torch.Tensor, located: Mapping[str, torch.Tensor | None]
