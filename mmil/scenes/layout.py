@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,15 +22,17 @@ BESIDE = 0.048  # [m], between a thing's centre and what a fixture needs
 LAYOUT_TRIES, SPOT_TRIES = 5000, 60
 Spot = np.ndarray  # float64 (2,) [m]
 Circle = Sequence[float]  # x, y, radius, height [m]
+One = TypeVar("One")
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What must be there for a verb: a fixture of one of these kinds, and a thing of one of these shapes."""
+    """What must be there for a verb: a fixture of these kinds, a thing of these shapes, another one of those."""
 
     verb: str = ""
     fixtures: Sequence[str] = ()
     shapes: Sequence[str] = ()
+    others: Sequence[str] = ()
 
 
 def draw_objects(
@@ -38,17 +40,17 @@ def draw_objects(
     *,
     count: int,
     pool: Sequence[Thing],
-    first: Sequence[str] = (),
+    needs: Needs = Needs(),
     fixtures: Sequence[Circle] = (),
     size: float = 1.0,
 ) -> list[dict[str, Any]] | None:
     """`count` different things with size [m], place [m], yaw [rad] and colour; None where there is no room.
 
-    first: shapes one of which must be there. fixtures: the circles they keep free. size: share of the bands of sizes.
+    needs: shapes that must be there. fixtures: the circles they keep free. size: share of the bands of sizes.
     """
     if not 2 <= count <= len(pool):
         raise UserError(f"{count} things on the table, expected 2 to {len(pool)}: two goals must be feasible")
-    chosen = _choose(rng, count, pool, first=first)
+    chosen = _choose(rng, count, pool, needs=needs)
     reach = [_reach(SHAPES[thing.shape]) for thing in chosen]
     spots = _places(rng, reach, fixtures=fixtures)
     return None if spots is None else [_object(rng, *pair, size=size) for pair in zip(chosen, spots, strict=True)]
@@ -60,11 +62,15 @@ def _reach(shape: Shape) -> float:
     return (TALL / 2 if shape.tall else 0.0) + max(0.0, widest - CUBE)
 
 
-def _choose(rng: np.random.Generator, count: int, pool: Sequence[Thing], *, first: Sequence[str]) -> list[Thing]:
+def _choose(rng: np.random.Generator, count: int, pool: Sequence[Thing], *, needs: Needs) -> list[Thing]:
     chosen = [pool[i] for i in rng.choice(len(pool), count, replace=False)]
-    if first and not any(thing.shape in first for thing in chosen):
-        suitable = [thing for thing in pool if thing.shape in first]
-        chosen[0] = suitable[rng.integers(len(suitable))]
+    place = next((place for place, thing in enumerate(chosen) if thing.shape in needs.shapes), 0)
+    if needs.shapes and chosen[place].shape not in needs.shapes:
+        chosen[place] = _pick(rng, [thing for thing in pool if thing.shape in needs.shapes])
+    rest = chosen[:place] + chosen[place + 1 :]
+    suitable = [thing for thing in pool if thing.shape in needs.others and thing != chosen[place]]
+    if suitable and not any(thing.shape in needs.others for thing in rest):
+        chosen[(place + 1) % count] = _pick(rng, suitable)
     return chosen
 
 
@@ -146,7 +152,7 @@ def _stand(rng: np.random.Generator, fixture: Fixture, yaw: float, others: Seque
     return None
 
 
-def _pick(rng: np.random.Generator, options: list[Fixture]) -> Fixture:
+def _pick(rng: np.random.Generator, options: Sequence[One]) -> One:
     return options[rng.integers(len(options))]
 
 
@@ -170,7 +176,7 @@ def draw_layout(
         if stands is None:
             continue
         taken = [circle for item in stands for circle in item["keep_out"]]
-        found = draw_objects(objects, count=things, pool=pool, first=needs.shapes, fixtures=taken, size=size)
+        found = draw_objects(objects, count=things, pool=pool, needs=needs, fixtures=taken, size=size)
         if found is not None:
             return found, stands
     room = f"{things} things" + (f" and {fixtures} fixtures" if fixtures else "")

@@ -65,7 +65,7 @@ class Randomisation:
         """Every draw of an episode; parts have streams of their own, so that switching one off moves no other."""
         rng, bands = _streams(seed), self.bands
         verb = _verb(rng["goal"], skills)
-        needs = Needs(verb.verb, verb.fixtures, verb.shapes) if verb else Needs()
+        needs = Needs(verb.verb, verb.fixtures, verb.shapes, verb.others) if verb else Needs()
         objects, stands = draw_layout(
             rng["layout"],
             rng["fixtures"],

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mmil.contracts import Infeasible, UserError
+from mmil.contracts import Infeasible, Thing, UserError
 from mmil.scenes.cameras import NOMINAL, orbit
-from mmil.scenes.layout import CLEARANCE, draw_layout, draw_objects
+from mmil.scenes.layout import CLEARANCE, Needs, draw_layout, draw_objects
 from mmil.scenes.profiles import AXES, load_bands, profile_names
 from mmil.scenes.randomize import Randomisation
 from mmil.scenes.things import BASIC, COLOURS, every_thing
@@ -50,6 +50,24 @@ def test_things_keep_their_distance_and_differ():
         gaps = np.linalg.norm(spots[:, None] - spots[None], axis=2) + np.eye(4)
         assert gaps.min() >= CLEARANCE
         assert len({(item["thing"]["shape"], item["thing"]["colour"]) for item in objects}) == 4
+
+
+def test_a_verb_finds_what_it_needs_and_others_draw_as_before():
+    needs = Needs("stack", shapes=("cube", "bar"), others=("cube", "bread"))
+    pool = every_thing(("cube", "bar", "bread", "ball", "milk", "lemon"), ("red", "blue"))
+    for seed in SEEDS:
+        plain, found = (
+            [Thing(**item["thing"]) for item in draw_objects(np.random.default_rng(seed), count=3, pool=pool, **more)]
+            for more in ({}, {"needs": needs})
+        )
+        tops = [thing for thing in found if thing.shape in needs.shapes]
+        assert any(other.shape in needs.others for top in tops for other in found if other != top)
+        assert len(set(found)) == 3
+        tops = [thing for thing in plain if thing.shape in needs.shapes]
+        if tops and any(other.shape in needs.others for other in plain if other != tops[0]):
+            assert found == plain
+    alone = [Thing("cube", "red"), Thing("ball", "red")]
+    assert draw_objects(np.random.default_rng(0), count=2, pool=alone, needs=needs)  # nothing to add: as it is
 
 
 def test_a_full_table_is_told():

@@ -21,6 +21,7 @@ class Skill(ABC):
     grasps: bool = False  # whether a hand that closes on nothing has missed
     fixtures: Sequence[str] = ()  # kinds, one of which it needs
     shapes: Sequence[str] = ()  # of which it needs one
+    others: Sequence[str] = ()  # of which it needs one more
     manners: Sequence[str] = ("slowly", "gently", "quickly")  # that it can be asked for in
 
     @abstractmethod

@@ -17,7 +17,7 @@ TOPS, FEET = ("cube", "bar"), ("cube", "cylinder", "bar", "bread", "can")  # wha
 class Stack(Skill):
     """A thing that stands on top of a flat one, let go."""
 
-    verb, grasps, shapes = "stack", True, TOPS
+    verb, grasps, shapes, others = "stack", True, TOPS, FEET
 
     def goals(self, start: State) -> Sequence[Goal]:
         lower = [body for body in things(start) if body.thing.shape in TOPS]
