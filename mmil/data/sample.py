@@ -60,11 +60,20 @@ def encode_episode(
         ("npz", _encode_arrays(episode, extras)),
     ]
     for camera, images in episode.images.items():
-        jpegs = frames[camera] if frames else (encode_frame(image, quality=quality) for image in images)
+        jpegs = frames[camera] if frames else _encoded(images, quality=quality)
         members += [(frame_name(camera, i), jpeg) for i, jpeg in enumerate(jpegs)]
     for name, frames_of in episode.maps.items():
         members += [(maps.map_file(name, i), maps.encode_map(frame)) for i, frame in enumerate(frames_of)]
     return b"".join(_member(f"{episode.key}.{name}", data) for name, data in members)
+
+
+def _encoded(images: np.ndarray, *, quality: int) -> Iterator[bytes]:
+    """The frames of a camera as JPEGs; one that is shown again (lost, or of a slow camera) is encoded once."""
+    last, jpeg = None, b""
+    for image in images:
+        if last is None or not np.array_equal(image, last):
+            last, jpeg = image, encode_frame(image, quality=quality)
+        yield jpeg
 
 
 def decode_extras(sample: Mapping[str, Any]) -> Extras:

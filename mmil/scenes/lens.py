@@ -1,4 +1,4 @@
-"""One camera as it is on a real robot: its pictures are noisy, late, lost now and then, or black for good."""
+"""One camera as it is on a real robot: its pictures are few, noisy, late, lost now and then, or black for good."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ LEVELS = 4096  # of noise: as many equally likely draws, which is seven times as
 class Lens:
     """What a camera shows, instant by instant: its picture and its maps, by name.
 
-    The maps are as late, as lost and as dead as the picture; noise is on the picture alone, and follows from the seed,
-    the camera and the instant, so that it is the same whoever looks.
+    every: instants from one picture to the next; the last one is shown between them, and where one is lost. The maps
+    are as late, as lost and as dead as the picture; noise is on the picture alone, and follows from the seed, the
+    camera and the instant, so that it is the same whoever looks.
     """
 
-    def __init__(self, camera: str, maps: Sequence[str], draws: Draws, *, dead: bool) -> None:
-        self._camera, self._names, self._dead = camera, (camera, *maps), dead
+    def __init__(self, camera: str, maps: Sequence[str], draws: Draws, *, dead: bool, every: int = 1) -> None:
+        self._camera, self._names, self._dead, self._every = camera, (camera, *maps), dead, every
         self._seed = (draws["seed"], *camera.encode())
         self._late, self._loss = draws["image_latency"], draws["image_loss"]
         self._levels = np.rint(draws["image_noise"] * _normal()).astype(np.int16) if draws["image_noise"] else None
@@ -37,19 +38,21 @@ class Lens:
 
         Rendered when somebody asks, unless it will be shown again when the scene has moved on.
         """
-        self._kept.append(self._kept[-1] if self._lost else Shown(self._names, render))
+        fresh = self._instant % self._every == 0 and not self._lost
+        self._kept.append(Shown(self._names, partial(self._sensed, render, self._instant)) if fresh else self._kept[-1])
         self._lost = bool(self._fate.random() < self._loss)
-        if self._late or self._lost:
-            dict(self._kept[-1])
         self._instant += 1
-        return partial(self._shown, self._kept[0], self._instant)
+        if self._late or self._lost or self._every > 1:
+            dict(self._kept[-1])
+        shown = self._kept[0]
+        return lambda name: shown[name].copy()
 
-    def _shown(self, frame: Shown, instant: int, name: str) -> np.ndarray:
-        seen = frame[name]
+    def _sensed(self, render: Callable[[str], np.ndarray], instant: int, name: str) -> np.ndarray:
+        seen = render(name)
         if self._dead:
             return np.zeros_like(seen)
         if name != self._camera or self._levels is None:
-            return seen.copy()
+            return seen
         draws = np.random.default_rng((*self._seed, instant)).integers(0, LEVELS, seen.shape, dtype=np.uint16)
         noisy = self._levels.take(draws)
         noisy += seen

@@ -25,6 +25,7 @@ from mmil.contracts import (
     UserError,
     require_feasible,
     require_known,
+    require_number,
 )
 from mmil.scenes.dressing import CAMERAS, Dressing, Parts
 from mmil.scenes.fingerprint import model_sha256
@@ -53,7 +54,8 @@ class Tabletop(Stored):
     """A Panda and a table with `things` of `shapes` × `colours` and `fixtures` of those that the skills need.
 
     Every goal is one of the skills', done to what is there. manners: chance that it has to be reached in a manner.
-    streams: what every camera gives beside its pictures.
+    streams: what every camera gives beside its pictures. camera_every: control steps from one picture of a camera to
+    the next; between them the last one is shown, as by a camera that is slower than the control.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Tabletop(Stored):
         manners: float = 0.0,
         cameras: Sequence[str] = ("front", "wrist"),
         image_size: tuple[int, int] = (128, 128),
+        camera_every: int = 1,
         streams: Sequence[Stream] = (),
         horizon: int = 80,
         rendering: Rendering = "fast",
@@ -76,10 +79,12 @@ class Tabletop(Stored):
         require_known("shape", shapes, SHAPES, some=True)
         require_known("colour", colours, COLOURS, some=True)
         require_known("camera", cameras, CAMERAS, some=True)
+        require_number(least=1, camera_every=camera_every)
         self._skills = {skill.verb: skill for skill in skills or (Lift(),)}
         self._pool = every_thing(shapes, colours)
         self._randomisation = randomisation or Randomisation()
         self._things, self._fixtures, self._manners, self._horizon = things, fixtures, manners, horizon
+        self._camera_every = camera_every
         self._furniture = Furniture(self._skills.values() if fixtures else ())
         require_parts(self._skills.values(), shapes, fixtures=fixtures)
         self._world = self._built(shapes, plain=rendering == "fast", stock_control=stock_control)
@@ -262,7 +267,8 @@ class Tabletop(Stored):
         return Sight(self._renderer, self._parts.cameras, labels, deep=self.spec.has_depth, moment=lambda: self._moment)
 
     def _sense(self, draws: Mapping[str, Any]) -> Sensors:
-        return Sensors(draws["sensors"], tuple(self.spec.cameras), maps=tuple(self.spec.maps))
+        slow = {"every": self._camera_every}
+        return Sensors(draws["sensors"], tuple(self.spec.cameras), maps=tuple(self.spec.maps), **slow)
 
     def _state(self) -> State:
         touched = self._robot.touched()

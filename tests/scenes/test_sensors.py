@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from mmil.contracts import UserError
 from mmil.experts import Lift
 from mmil.rollout import rollout
 from mmil.scenes import Randomisation, Tabletop
@@ -16,9 +17,9 @@ PERFECT = {
 }
 
 
-def frames(**draws):
+def frames(*, every=1, **draws):
     """What is shown of pictures whose every pixel is 10 · instant."""
-    sensors = Sensors({**PERFECT, **draws}, ("front", "wrist"))
+    sensors = Sensors({**PERFECT, **draws}, ("front", "wrist"), every=every)
     return [dict(sensors.sights(lambda camera, i=i: np.full((4, 4, 3), 10 * i, np.uint8))[0]) for i in range(12)]
 
 
@@ -42,6 +43,14 @@ def test_a_lost_frame_is_the_last_one_again():
     shown = [int(one["front"].mean()) for one in frames(image_loss=0.5)]
     assert shown[0] == 0 and all(b in (a, 10 * i) for i, (a, b) in enumerate(pairwise(shown), 1))
     assert 2 <= sum(a == b for a, b in pairwise(shown)) <= 9
+
+
+def test_a_slow_camera_shows_its_last_picture_meanwhile():
+    assert [int(one["front"].mean()) for one in frames(every=4)] == [0] * 4 + [40] * 4 + [80] * 4
+    noisy = [one["front"] for one in frames(every=4, image_noise=5.0)]
+    assert (noisy[4] == noisy[7]).all() and not (noisy[4] == noisy[8]).all()
+    late = [int(one["front"].mean()) for one in frames(every=4, image_latency=1)]
+    assert late == [0] * 5 + [40] * 4 + [80] * 3
 
 
 def test_a_dead_camera_is_black_and_the_other_lives():
@@ -119,3 +128,16 @@ def test_noise_on_pictures_is_normal():
     assert abs(shown.mean()) < 0.1 and shown.std() == pytest.approx(4, rel=0.02)
     assert [(abs(shown) > 4 * k).mean() for k in (1, 2)] == pytest.approx([0.26, 0.034], abs=0.02)
     assert abs(np.corrcoef(shown[:, :-1].ravel(), shown[:, 1:].ravel())[0, 1]) < 0.02
+
+
+def test_a_scene_of_slow_cameras_renders_as_seldom():
+    with pytest.raises(UserError, match="camera_every is 0"):
+        Tabletop(camera_every=0)
+    scene = Tabletop(randomisation=Randomisation(profile="mild"), image_size=(48, 48), horizon=30, camera_every=4)
+    try:
+        episode = rollout(scene, Lift(), seed=2, horizon=21)
+        for images in episode.images.values():
+            new = [i for i, (a, b) in enumerate(pairwise(images), 1) if (a != b).any()]
+            assert set(new) <= set(range(4, 21, 4)) and len(new) >= 3  # but for those that are lost
+    finally:
+        scene.close()
