@@ -1,4 +1,4 @@
-"""Features of the frozen vision encoder, kept on disk beside the data set."""
+"""What frozen encoders make of pictures and sentences, kept on disk beside the data set."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from mmil.contracts import UserError, metres
 from mmil.data.cache import Encode, write_features
 from mmil.data.module import WindowData
 from mmil.data.sentences import number
+from mmil.data.states import SentenceStates
 from mmil.encoders.depth import GRID, on_grid
+from mmil.encoders.language import TextTokens
 from mmil.encoders.vision import TimmVision
+from mmil.first import is_first
 from mmil.policy import Policy
 
 
@@ -43,6 +46,15 @@ def read_from_cache(windows: WindowData, policy: Policy, *, precision: str, devi
     kept: dict[str, Any] = {"every": every, "views": windows.views, "maps": windows.maps, "fingerprint": fingerprint}
     encode = partial(_encode, vision, half=half, device=device)
     windows.read_from(list(places.values()), make=partial(_write, places, vision, encode, kept, device=device))
+
+
+def keep_sentences(path: Path, language: TextTokens) -> None:
+    """Have the language encoder keep what its frozen model reads beside the data set; the first process writes."""
+    if language.frozen:
+        fingerprint = language.fingerprint()
+        parts = [fingerprint["sha256"][:12], *map(str, language.layers), str(language.max_pieces)]
+        place = _beside(path, f"sentences-{'-'.join(parts)}{'-pooled' * language.pooled}")
+        language.stored = SentenceStates(place, fingerprint, writes=is_first())
 
 
 def _beside(path: Path, suffix: str) -> Path:

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from mmil.algos.account import Account
 from mmil.algos.algorithm import Algorithm
-from mmil.algos.caching import read_from_cache
+from mmil.algos.caching import keep_sentences, read_from_cache
 from mmil.algos.compiling import compile_policy
 from mmil.algos.ending import Ending, fit
 from mmil.algos.finite import Finite
@@ -68,7 +68,8 @@ def train(
         algo: the recipe, and the policy that it trains
         epochs: how often the training windows are read
         validate_every: epochs from one look at the episodes that are held out to the next
-        cache: keep the features of the frozen part of the vision encoder beside the data, and train on them
+        cache: keep the features of the frozen part of the vision encoder beside the data, and train on them; and what
+            a frozen text model makes of the sentences
         seed: of the weights that begin at random, and of the order of windows
         gradient_clip: largest norm of a gradient; 0: any
         precision: of what is computed; auto: as the device computes best
@@ -142,6 +143,7 @@ def _windows(known: WindowData, module: Algorithm, *, machine: Machine | None, *
     windows = WindowData(path=known.path, seed=known.seed, cache=None, **size, **reading)
     if machine:
         read_from_cache(windows, module.policy, precision=machine.fitting, device=machine.kind)
+        keep_sentences(known.path, module.policy.language)
     return windows
 
 

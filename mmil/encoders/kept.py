@@ -31,6 +31,9 @@ class Kept:
     def __len__(self) -> int:
         return len(self._states.keys() | self._away.places.keys())
 
+    def __contains__(self, sentence: str) -> bool:
+        return sentence in self._states or sentence in self._away.places
+
     @property
     def full(self) -> bool:
         """Whether one more of those it holds would cost another."""

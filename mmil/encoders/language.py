@@ -6,9 +6,12 @@ look at the states of every word piece instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -24,6 +27,18 @@ from mmil.ranks import Dropout
 
 AT_ONCE = 8  # sentences of one length a frozen model reads together, always as many: what it computes varies with it
 AHEAD = 1000  # sentences that are sorted by length together
+
+
+class Stored(Protocol):
+    """States of sentences (P, D) as float16 that outlive a training."""
+
+    writes: bool
+
+    def __contains__(self, sentence: str) -> bool: ...
+
+    def get(self, sentence: str) -> np.ndarray | None: ...
+
+    def add(self, states: Mapping[str, np.ndarray]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,7 @@ class TextTokens(nn.Module):
         if not pooled:
             self.queries = nn.Parameter(torch.randn(queries, width) / width**0.5)
         self._kept = Kept(away=MOST_AWAY)
+        self.stored: Stored | None = None  # what was read of late, if it is kept anywhere
 
     def forward(self, sentences: Sequence[str]) -> Sentence:
         states, real = self._states(sentences)
@@ -91,19 +107,39 @@ class TextTokens(nn.Module):
         return Sentence(weights.transpose(1, 2) @ pieces, pieces, real)
 
     def read_ahead(self, sentences: Iterable[str]) -> None:
-        """Keep the frozen states of these sentences, as many as there is room for."""
+        """Keep the frozen states of these sentences, as many as there is room for; new ones are stored, if any are."""
         if not self.frozen:
             return
-        ordered = sorted(set(sentences), key=lambda sentence: (len(sentence), sentence))
+        stored = () if self.stored is None else self.stored
+        new = {sentence for sentence in sentences if sentence not in stored and sentence not in self._kept}
+        ordered = sorted(new, key=lambda sentence: (len(sentence), sentence))
         parts = [ordered[start : start + AHEAD] for start in range(0, len(ordered), AHEAD)]
         shown = progress(parts, "reading sentences", total=len(parts), unit="thousand") if len(parts) > 1 else parts
         for part in shown:
             if self._kept.full:
                 break
-            self._read_apart([sentence for sentence in part if self._kept.get(sentence) is None])
+            self._read_apart(part)
+        if self.stored is not None and self.stored.writes:
+            self._store(ordered, self.stored)
 
-    def fingerprint(self) -> str:
-        return fingerprint(self.model)
+    def _store(self, sentences: Sequence[str], stored: Stored) -> None:
+        found = {sentence: states for sentence in sentences if (states := self._kept.get(sentence)) is not None}
+        try:
+            stored.add({sentence: states.cpu().numpy() for sentence, states in found.items()})
+        except UserError as error:  # the next training reads them again
+            warnings.warn(f"sentences are not kept: {error}", stacklevel=2)
+        else:
+            self._kept = Kept(away=MOST_AWAY)
+
+    def _known(self, sentence: str) -> torch.Tensor | None:
+        if self.stored is not None and (states := self.stored.get(sentence)) is not None:
+            return torch.from_numpy(states)
+        return self._kept.get(sentence)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What the states of a sentence follow from."""
+        about = {"layers": list(self.layers), "max_pieces": self.max_pieces, "pooled": self.pooled}
+        return {"sha256": fingerprint(self.model), **about}
 
     def train(self, mode: bool = True) -> TextTokens:
         super().train(mode)
@@ -125,7 +161,7 @@ class TextTokens(nn.Module):
         """Hidden states (B, pieces, D) and which are real (B, pieces)."""
         if not self.frozen:
             return self._read(sentences)
-        found = {sentence: self._kept.get(sentence) for sentence in sentences}
+        found = {sentence: self._known(sentence) for sentence in sentences}
         found |= self._read_apart([sentence for sentence, states in found.items() if states is None])
         device = self.values.weight.device
         rows = [states.to(device) for states in map(found.__getitem__, sentences) if states is not None]

@@ -7,6 +7,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from mmil.contracts import UserError
+from mmil.data.states import SentenceStates
 from mmil.encoders import TextTokens
 from mmil.encoders.kept import Kept
 from tests.learning import SPEC
@@ -155,6 +156,31 @@ def test_a_pool_larger_than_the_store_is_not_read_again_and_again(folders, monke
     for _ in range(50):
         encoder([sentences[at] for at in torch.randint(0, 12, (4,), generator=draw).tolist()])
     assert 0 < sum(read) < 0.4 * 200 and len(encoder._kept) == 9
+
+
+def test_what_is_stored_is_read_once_for_all_trainings(folder, tmp_path, monkeypatch):
+    read, real = [], TextTokens._read
+    monkeypatch.setattr(TextTokens, "_read", lambda self, some: read.extend(some) or real(self, some))
+    first, second, third, alone = (small(folder).eval() for _ in range(4))
+    place, new = tmp_path / "said", (SAID[:2], SAID[2:], [])
+    for encoder, said, expected in zip((first, second, third), (SAID[:2], SAID, SAID), new, strict=True):
+        read.clear()
+        encoder.stored = SentenceStates(place, encoder.fingerprint())
+        encoder.read_ahead(said)
+        assert set(read) == set(expected) and len(encoder._kept) == 0
+    read.clear()
+    of_third = third(SAID)
+    assert not read
+    torch.testing.assert_close(of_third.tokens, alone(SAID).tokens, rtol=0, atol=2e-3)
+
+
+def test_where_nothing_can_be_stored_it_is_kept(folder, tmp_path):
+    encoder = small(folder).eval()
+    (tmp_path / "file").write_text("")
+    encoder.stored = SentenceStates(tmp_path / "file" / "said", encoder.fingerprint())
+    with pytest.warns(UserWarning, match="sentences are not kept: cannot write"):
+        encoder.read_ahead(SAID)
+    assert len(encoder._kept) == len(set(SAID))
 
 
 def test_those_used_longest_ago_are_given_up():
