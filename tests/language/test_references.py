@@ -90,7 +90,7 @@ def test_next_to_is_not_where_a_thing_shall_go():
     goal, rng = Goal("push", RED, relation="left"), np.random.default_rng(1)
     said = {GRAMMAR.sample(goal, "train", rng, among=NEAR_THE_CAN, references=1.0) for _ in range(200)}
     near = [sentence for sentence in said if re.search(r"next to|beside", sentence)]
-    assert near and all(re.search(r"that is (next to|beside)", sentence) for sentence in near)
+    assert near and all(re.search(r"that (is next to|is beside|stands beside)", sentence) for sentence in near)
     assert not any("on the right" in sentence for sentence in said)
 
 
@@ -134,14 +134,18 @@ def test_whoever_looks_and_reads_finds_the_thing_that_is_meant(layouts, split):
 
 def means(noun, bodies):
     """How a noun phrase says what it says, and everything there that it could mean."""
-    if found := re.fullmatch(r"(\w+) (?:one|thing|object|item)", noun):
+    if found := re.fullmatch(r"(\w+) (?:one|thing|object|item|toy)", noun):
         return "colour", [one.thing for one in bodies if one.thing.colour in (found[1], "")]
     if found := re.fullmatch(r"(?:(left|right)most|far-(left|right)) (.+)", noun):
         return "side", extreme(called(found[3], bodies), 1 if "right" in noun.split()[0] else -1)
+    if found := re.fullmatch(r"(.+) furthest to the (left|right)", noun):
+        return "side", extreme(called(found[1], bodies), 1 if found[2] == "right" else -1)
     if found := re.fullmatch(r"(.+) on the (left|right)(?: side|-hand half)?", noun):
         side, middle = 1 if found[2] == "right" else -1, np.mean([one.position[1] for one in bodies])
         return "half", [one.thing for one in called(found[1], bodies) if side * (one.position[1] - middle) > 0]
-    near = r"(.+?) (?:that )?(?:is )?(?:next to|beside|by|adjacent to|neighbouring|neighbours) the (.+)"
+    near = (
+        r"(.+?) (?:that )?(?:is |stands )?(?:next to|beside|alongside|by|adjacent to|neighbouring|neighbours) the (.+)"
+    )
     if found := re.fullmatch(near, noun):
         (mark,) = named(found[2], bodies)
         others = [one for one in called(found[1], bodies) if one is not mark]
@@ -150,7 +154,8 @@ def means(noun, bodies):
         return "near", close if min(distances) < 0.21 else []
     if plain := named(noun, bodies):
         return "name", [one.thing for one in plain]
-    return "shape", [one.thing for one in called(noun.removeprefix("lone ").removeprefix("solitary "), bodies)]
+    alone = re.fullmatch(r"(?:lone|solitary|only|single) (.+)", noun)
+    return "shape", [one.thing for one in called(alone[1] if alone else noun, bodies)]
 
 
 def extreme(bodies, sign):
