@@ -64,7 +64,7 @@ def test_all_of_it_at_once(data, tmp_path, options):
     assert policy.depth.names == ("top.depth", "side.depth") and set(policy.hiding.tokens) == {
         "top", "side", "signals", "wrench", "depth",
     }  # fmt: skip
-    caches = [path.name for path in data.parent.iterdir() if path.name != "data"]
+    caches = [path.name for path in data.parent.iterdir() if path.name.startswith("data.features-")]
     assert len(caches) == options["cache"] and all("-depth-views2-" in name for name in caches)
 
 

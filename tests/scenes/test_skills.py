@@ -29,7 +29,7 @@ def scene():
 @pytest.fixture(scope="module")
 def firsts(scene):
     """Seed → first state; resets are most of the time of these tests."""
-    return {seed: scene.reset(seed).state for seed in range(5000, 5140)}
+    return {seed: scene.reset(seed).state for seed in range(5000, 5180)}
 
 
 def drawn(firsts, verb, *, count=1):
