@@ -57,8 +57,8 @@ class WindowData(LightningDataModule):
             sentences of other goals than theirs (all)
         resample_sentences: at each reading of a training window, another sentence of its goal, or one that refers to
             its scene where the episode has such
-        phrasings: of each goal, so many sentences that the seed draws, and those that were recorded (all); a frozen
-            text model reads every sentence once
+        phrasings: of each goal, so many sentences that the seed draws, more of a verb with few goals, and those that
+            were recorded (all); a frozen text model reads every sentence once
         others: the share of training windows told another goal of their scene instead, in which nothing is imitated
         balance: 0 reads every training window once an epoch, 1 every skill equally often, see Balance
         balance_episodes: 0 reads every training window once an epoch, 1 every episode of a skill equally often
@@ -172,7 +172,7 @@ class WindowData(LightningDataModule):
         asked = None if self.episodes is None else {row.goal for row in self.training_rows}
         spoken = {row.instruction for row in self.training_rows}  # these are nobody's but their goal's: they stay
         every = read_sentences(self.dataset.manifest, of=asked)
-        return {goal: drawn(said, self.phrasings, keep=spoken, seed=self.seed) for goal, said in every.items()}
+        return drawn(every, self.phrasings, keep=spoken, seed=self.seed)
 
     @cached_property
     def bound(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,8 @@ from hashlib import blake2b
 from typing import Any
 
 from mmil.contracts import Goal, Thing
+
+FEW = 36  # goals of a verb: as many as there are things of six shapes and colours
 
 
 def number(*parts: object) -> int:
@@ -23,10 +26,24 @@ def read_sentences(manifest: Mapping[str, Any], *, of: Collection[Goal] | None =
     return {goal: sentences for goal, sentences in every.items() if of is None or goal in of}
 
 
-def drawn(sentences: Sequence[str], most: int | None, *, keep: Collection[str], seed: int) -> tuple[str, ...]:
-    """So many of a goal's sentences, and those to `keep`: goals draw apart, and all ways to ask are still asked in."""
+def drawn(
+    every: Mapping[Goal, Sequence[str]], most: int | None, *, keep: Collection[str], seed: int
+) -> dict[Goal, tuple[str, ...]]:
+    """So many of each goal's sentences, and those to `keep`: goals draw apart, and all ways to ask are still asked in.
+
+    A verb with fewer goals than FEW is said in as many sentences as one with so many: there is one drawer to open, and
+    all that is ever heard of how people ask for that is said of it.
+    """
     if most is None:
-        return tuple(sentences)
+        return {goal: tuple(sentences) for goal, sentences in every.items()}
+    goals = Counter(goal.verb for goal in every)
+    return {
+        goal: _some(sentences, max(most, most * FEW // goals[goal.verb]), keep=keep, seed=seed)
+        for goal, sentences in every.items()
+    }
+
+
+def _some(sentences: Sequence[str], most: int, *, keep: Collection[str], seed: int) -> tuple[str, ...]:
     first = sorted(sentences, key=lambda sentence: number(seed, "phrasing", sentence))[:most]
     chosen = {*first, *keep}
     return tuple(sentence for sentence in sentences if sentence in chosen)

@@ -110,9 +110,25 @@ def test_another_goal_of_the_scene_has_another_object_or_another_target():
 
 
 def test_a_few_phrasings_a_goal_are_drawn_apart_and_keep_what_was_said():
-    red, blue = ([f"{way} the {colour} cube" for way in "abcdefghijklmnop"] for colour in ("red", "blue"))
-    few = drawn(red, 4, keep=("a the red cube", "elsewhere"), seed=1)
-    assert len(few) in (4, 5) and "a the red cube" in few and set(few) < set(red)
-    assert few == drawn(red, 4, keep=("a the red cube",), seed=1) != drawn(red, 4, keep=("a the red cube",), seed=2)
-    assert [said[0] for said in drawn(red, 4, keep=(), seed=1)] != [said[0] for said in drawn(blue, 4, keep=(), seed=1)]
-    assert drawn(red, 99, keep=(), seed=1) == tuple(red)
+    every = {
+        Goal("lift", Thing("cube", colour)): [f"{way} the {colour} cube" for way in "abcdefghijklmnop"] * (number < 2)
+        for number, colour in enumerate(("red", "blue", *map(str, range(34))))
+    }
+    red, blue = list(every)[:2]
+
+    def few(most, keep=(), seed=1):
+        return drawn(every, most, keep=keep, seed=seed)
+
+    kept = ("a the red cube", "elsewhere")
+    assert len(few(4, kept)[red]) in (4, 5) and "a the red cube" in few(4, kept)[red]
+    assert set(few(4, kept)[red]) < set(every[red]) and few(4, kept) == few(4, kept) != few(4, kept, seed=2)
+    assert [said[0] for said in few(4)[red]] != [said[0] for said in few(4)[blue]]
+    assert few(99)[red] == few(None)[red] == tuple(every[red])
+
+
+def test_a_verb_with_few_goals_is_said_in_as_many_ways_as_one_with_many():
+    ways = [f"way {number}" for number in range(100)]
+    drawer = [Goal("open", Thing("drawer", ""), manner=manner) for manner in (None, "slowly")]
+    cubes = [Goal("lift", Thing("cube", str(number))) for number in range(40)]
+    counts = {goal: len(said) for goal, said in drawn(dict.fromkeys(drawer + cubes, ways), 2, keep=(), seed=0).items()}
+    assert {counts[goal] for goal in drawer} == {36} and {counts[goal] for goal in cubes} == {2}
