@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mmil.contracts import UserError
+from mmil.data.dataset import Dataset
 from mmil.data.sentences import number
 from mmil.data.shards import Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Of which qualities (all), the share held out for validation, and the first so many of the others (all)."""
+
+    validation: float
+    qualities: Sequence[str] | None = None
+    episodes: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.validation < 1:
+            raise UserError(f"validation is {self.validation}; it is a share of the episodes, at least 0 and below 1")
+        require_least(episodes=(self.episodes, 1))
+
+    def rows(self, dataset: Dataset, *, training: bool, of: Path) -> list[Row]:
+        """To train on, or for validation; those whose sentence is held out are not learnt from, whatever the key."""
+        every = dataset.rows if self.qualities is None else dataset.rows_of(self.qualities)
+        rows = [row for row in every if row.split == "train" or not training]
+        rows = [row for row in rows if held_out(row.key, share=self.validation) != training]
+        return _first(rows, self.episodes, of=of) if training else rows
 
 
 def held_out(key: str, *, share: float) -> bool:
@@ -15,8 +38,8 @@ def held_out(key: str, *, share: float) -> bool:
     return number("validation", key) < share * 2**64
 
 
-def first(rows: Sequence[Row], episodes: int | None, *, of: Path) -> list[Row]:
-    """The first so many of them by their keys, in the order in which they lie; None: all."""
+def _first(rows: Sequence[Row], episodes: int | None, *, of: Path) -> list[Row]:
+    """The first so many by their keys, in the order in which they lie."""
     if episodes is None:
         return list(rows)
     if episodes > len(rows):

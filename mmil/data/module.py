@@ -17,7 +17,7 @@ from mmil.contracts import VISITED, Batch, Goal, Spec, UserError, require_known,
 from mmil.data.augment import Transform, augment
 from mmil.data.balance import Balance
 from mmil.data.cache import open_features
-from mmil.data.chosen import first, held_out, require_least, shared_batch
+from mmil.data.chosen import Chosen, require_least, shared_batch
 from mmil.data.dataset import Dataset
 from mmil.data.features import FeatureWindows, Order
 from mmil.data.joined import joined
@@ -102,9 +102,7 @@ class WindowData(LightningDataModule):
         self._told_workers = workers is not None
         workers = (0 if cache else 2) if workers is None else workers
         require_least(batch_size=(batch_size, 1), workers=(workers, 0), shuffle_buffer=(shuffle_buffer, 0))
-        require_least(episodes=(episodes, 1), phrasings=(phrasings, 1))
-        if not 0 <= validation < 1:
-            raise UserError(f"validation is {validation}; it is a share of the episodes, at least 0 and below 1")
+        require_least(phrasings=(phrasings, 1))
         if not 0 <= others < 1 or (others and not resample_sentences):
             raise UserError(f"others is {others}; it is a share of windows below 1, and needs resample_sentences")
         if cache and augment and views == 1:
@@ -115,8 +113,8 @@ class WindowData(LightningDataModule):
         self.path, self.paths = Path(path), tuple(Path(one) for one in (path, *more))
         self.caches = () if cache is None else (cache,) if isinstance(cache, Path) else tuple(cache)
         self.batch_size, self.workers = batch_size, workers
-        self.shuffle_buffer, self.resampled, self.validation = shuffle_buffer, resampled, validation
-        self.qualities, self.episodes = None if qualities is None else tuple(qualities), episodes
+        self.chosen = Chosen(validation=validation, qualities=qualities, episodes=episodes)
+        self.shuffle_buffer, self.resampled = shuffle_buffer, resampled
         self.resample_sentences, self.others, self.phrasings = resample_sentences, others, phrasings
         self.streams, self.seed = tuple(maps), seed
         self.views = Views(count=views, transforms=tuple(augment), seed=seed)
@@ -169,7 +167,7 @@ class WindowData(LightningDataModule):
     @cached_property
     def sentences(self) -> dict[Goal, tuple[str, ...]]:
         """Every goal that is asked for in what is read with the sentences that its windows may be told."""
-        asked = None if self.episodes is None else {row.goal for row in self.training_rows}
+        asked = None if self.chosen.episodes is None else {row.goal for row in self.training_rows}
         spoken = {row.instruction for row in self.training_rows}  # these are nobody's but their goal's: they stay
         every = read_sentences(self.dataset.manifest, of=asked)
         return drawn(every, self.phrasings, keep=spoken, seed=self.seed)
@@ -188,11 +186,11 @@ class WindowData(LightningDataModule):
 
     @property
     def training_rows(self) -> list[Row]:
-        return self._of(self.dataset, training=True)
+        return self.chosen.rows(self.dataset, training=True, of=self.path)
 
     @property
     def held_out_rows(self) -> list[Row]:
-        return self._of(self.dataset, training=False)
+        return self.chosen.rows(self.dataset, training=False, of=self.path)
 
     @cached_property
     def balance(self) -> Balance:
@@ -235,18 +233,11 @@ class WindowData(LightningDataModule):
         while self._loaders:
             self._loaders.pop().close()
 
-    def _of(self, dataset: Dataset, *, training: bool) -> list[Row]:
-        """Sentences that are held out are not learnt from, whatever the key says."""
-        every = dataset.rows if self.qualities is None else dataset.rows_of(self.qualities)
-        rows = [row for row in every if row.split == "train" or not training]
-        rows = [row for row in rows if held_out(row.key, share=self.validation) != training]
-        return first(rows, self.episodes, of=self.path) if training else rows
-
     def _balanced(self, rows: Sequence[Row]) -> Balance:
         return self._balance(rows=rows, windows=[len(self.cut.times(row.steps)) for row in rows])
 
     def _loader(self, *, training: bool) -> WindowLoader:
-        rows = self._of(self.features or self.dataset, training=training)
+        rows = self.chosen.rows(self.features or self.dataset, training=training, of=self.path)
         workers = self._useful_workers(rows, training=training)
         rephrase = None
         if training and self.resample_sentences:

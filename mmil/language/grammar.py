@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -32,18 +33,14 @@ class Grammar(Bank):
         return grammar
 
     def sentences(self, goal: Goal, split: Split) -> tuple[str, ...]:
-        """Every template with the plain words, and with every other word in one place at a time; sorted."""
-        plain, words = self._plain(goal), self._words(goal, split)
+        """Every template with the plain words, and every other word in one of them; sorted."""
+        plain, words, templates = self._plain(goal), self._words(goal, split), self._templates(goal, split)
         if split == "train":
             plain = {slot: word if word in words[slot] else words[slot][0] for slot, word in plain.items()}
-        fillings = [plain, *({**plain, slot: word} for slot in words for word in words[slot] if word != plain[slot])]
-        found = {
-            said_in(manner, render(template, _phrased(filling)))
-            for template in self._templates(goal, split)
-            for filling in fillings
-            for manner in self._manners(goal, split)
-        }
-        return tuple(sorted(found))
+        others = [{**plain, slot: word} for slot in words for word in words[slot] if word != plain[slot]]
+        said = [(template, plain) for template in templates] + list(zip(cycle(templates), others, strict=False))
+        bodies = [render(template, _phrased(filling)) for template, filling in said]
+        return tuple(sorted({said_in(manner, body) for body in bodies for manner in self._manners(goal, split)}))
 
     def sample(
         self,

@@ -15,7 +15,7 @@ def listing(
 ) -> Iterator[str]:
     """Rows goal, verb, split, sentence: tab-separated under a heading, or with --json one JSON list.
 
-    Each object of a verb is shown with one target, and each template with one word at a time that is not the plain one.
+    Each object of a verb is shown with one target, each template with plain words, and each other word in one of them.
 
     Args:
         split: only train or only held_out sentences

@@ -14,8 +14,9 @@ from mmil.data import cache as cache_room
 from mmil.data import ring
 from mmil.data.augment import Shift
 from mmil.data.cache import open_features, write_features
+from mmil.data.chosen import held_out
 from mmil.data.dataset import MANIFEST, Dataset
-from mmil.data.module import WindowData, held_out
+from mmil.data.module import WindowData
 from mmil.data.ring import SLOTS, Parcel, Ring
 from mmil.data.sentences import FEW
 from mmil.data.stream import Stream

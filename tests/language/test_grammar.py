@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from mmil.contracts import Goal, Thing, UserError
 from mmil.language.bank import find_bank, read_bank
 from mmil.language.grammar import Grammar
+from mmil.language.templates import wording
 
 GRAMMAR = Grammar.load()
 THINGS = [Thing(shape, colour) for shape, colour in product(("cube", "cylinder", "ball"), GRAMMAR.colours)]
 GOALS = GRAMMAR.goals([*THINGS[:7], Thing("bin", "green"), Thing("milk"), Thing("can"), Thing("drawer")])
+SOME = [goal for verb in GRAMMAR.verbs for goal in [one for one in GOALS if one.verb == verb][::9][:3]]  # of each verb
 RED_CUBE = Goal("lift", Thing("cube", "red"))
 SPLITS = ("train", "held_out")
 
@@ -37,11 +39,11 @@ def test_the_bank_holds_what_training_needs():
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("verb", GRAMMAR.verbs)
 def test_sentences_name_what_is_asked_for_and_nothing_else(verb, split):
-    for goal in (goal for goal in GOALS if goal.verb == verb):
+    for goal in (goal for goal in SOME if goal.verb == verb):
         named = [thing for thing in (goal.object, goal.target) if thing]
         sentences = GRAMMAR.sentences(goal, split)
         assert list(sentences) == sorted(set(sentences)) and len(sentences) >= 8
-        for sentence in sentences:
+        for sentence in sentences[:: len(sentences) // 500 + 1]:
             assert _named(sentence, GRAMMAR.shapes) - {"can"} == {thing.shape for thing in named} - {"can"}, sentence
             assert _named(sentence, GRAMMAR.colours) == {thing.colour for thing in named if thing.colour}, sentence
             assert not re.search(r"[{}]|\b(a|an) (orange|red)\b|  |\s$", sentence), sentence
@@ -56,8 +58,17 @@ def _named(sentence, section):
     return {name for name, words in spoken.items() if re.search(rf"(?<![\w-])({words})(?![\w-])", sentence)}
 
 
+def test_no_wording_names_a_thing_in_passing():
+    for phrases in GRAMMAR.verbs.values():
+        for template in phrases.train + phrases.held_out:
+            assert not _named(wording(template), GRAMMAR.shapes) - {"can", "drawer"}, (
+                template
+            )  # a cabinet is the drawer that is closed
+            assert not _named(wording(template), GRAMMAR.colours), template
+
+
 def test_every_goal_has_its_own_sentences():
-    seen = Counter(row["sentence"] for row in GRAMMAR.rows(GOALS))
+    seen = Counter(row["sentence"] for row in GRAMMAR.rows(SOME))
     assert max(seen.values()) == 1
 
 
@@ -68,7 +79,7 @@ def test_held_out_words_stay_out_of_train():
     }
     held_out -= set(GRAMMAR.colours)  # “bright red”: the qualifier is what is new
     assert {"bright", "rich", "box", "column"} <= held_out
-    train = " ".join(row["sentence"] for row in GRAMMAR.rows(GOALS, "train"))
+    train = " ".join(row["sentence"] for row in GRAMMAR.rows(SOME, "train"))
     assert not held_out & set(re.findall(r"[a-z]+", train))
     rng = np.random.default_rng(0)
     mixed = " ".join(GRAMMAR.sample(RED_CUBE, "held_out", rng) for _ in range(300))
@@ -140,11 +151,11 @@ def test_what_the_bank_does_not_know_is_refused(goal, split, said):
 
 
 def test_rows_are_every_sentence_once():
-    rows = list(GRAMMAR.rows(iter(GOALS)))
+    rows = list(GRAMMAR.rows(iter(SOME)))
     assert set(rows[0]) == {"goal", "verb", "split", "sentence"}
-    assert len(rows) == sum(len(GRAMMAR.sentences(goal, split)) for goal in GOALS for split in SPLITS)
-    assert {row["split"] for row in GRAMMAR.rows(GOALS, "held_out")} == {"held_out"}
-    assert {row["goal"] for row in rows} == set(map(str, GOALS))
+    assert len(rows) == sum(len(GRAMMAR.sentences(goal, split)) for goal in SOME for split in SPLITS)
+    assert {row["split"] for row in GRAMMAR.rows(SOME, "held_out")} == {"held_out"}
+    assert {row["goal"] for row in rows} == set(map(str, SOME))
 
 
 def test_a_grammar_travels_to_worker_processes():

@@ -89,9 +89,13 @@ def test_without_references_every_sentence_is_the_one_it_was():
 def test_next_to_is_not_where_a_thing_shall_go():
     goal, rng = Goal("push", RED, relation="left"), np.random.default_rng(1)
     said = {GRAMMAR.sample(goal, "train", rng, among=NEAR_THE_CAN, references=1.0) for _ in range(200)}
-    near = [sentence for sentence in said if re.search(r"next to|beside", sentence)]
-    assert near and all(re.search(r"that (is next to|is beside|stands beside)", sentence) for sentence in near)
-    assert not any(re.search(r"on the right\b", sentence) for sentence in said)  # "push on the rightmost" is fine
+    cans = "|".join(GRAMMAR.shapes["can"].train)
+    near = [sentence for sentence in said if re.search(rf"(next to|beside) the ({cans})\b", sentence)]
+    told = [sentence for sentence in near if not re.search(r"(that|which)( is|'s| stands) (next to|beside)", sentence)]
+    assert near and told == []
+    assert [
+        sentence for sentence in said if re.search(r"on the right\b(?!-)", sentence)
+    ] == []  # but "push on the rightmost"
 
 
 # -- on real layouts, by another reader --------------------------------------------------------------------------------
@@ -134,17 +138,24 @@ def test_whoever_looks_and_reads_finds_the_thing_that_is_meant(layouts, split):
 
 def means(noun, bodies):
     """How a noun phrase says what it says, and everything there that it could mean."""
-    if found := re.fullmatch(r"(\w+) (?:one|thing|object|item|toy)", noun):
+    if found := re.fullmatch(rf"({'|'.join(COLOURS)}) (?:one|thing|object|item|toy)", noun):
         return "colour", [one.thing for one in bodies if one.thing.colour in (found[1], "")]
-    if found := re.fullmatch(r"(?:(left|right)most|far-(left|right)) (.+)", noun):
-        return "side", extreme(called(found[3], bodies), 1 if "right" in noun.split()[0] else -1)
-    if found := re.fullmatch(r"(.+) furthest to the (left|right)", noun):
-        return "side", extreme(called(found[1], bodies), 1 if found[2] == "right" else -1)
-    if found := re.fullmatch(r"(.+) on the (left|right)(?: side|-hand half)?", noun):
-        side, middle = 1 if found[2] == "right" else -1, np.mean([one.position[1] for one in bodies])
-        return "half", [one.thing for one in called(found[1], bodies) if side * (one.position[1] - middle) > 0]
+    most = r"(?P<side>left|right)-?most (?P<noun>.+)|(?:far|furthest)-(?P<far>left|right) (?P<one>.+)"
+    last = r"(?:first )?(?P<noun>.+) (?:furthest to|farthest to|on the extreme|from) (?:the )?(?P<side>left|right)"
+    if found := re.fullmatch(most, noun) or re.fullmatch(last, noun):
+        parts = found.groupdict()
+        word, side = parts["noun"] or parts["one"], parts["side"] or parts["far"]
+        return "side", extreme(called(word, bodies), 1 if side == "right" else -1)
+    half = (
+        r"(?P<noun>.+?) (?:that is |which stands |over )?(?:on|at) the (?P<side>left|right)"
+        r"(?: side|-hand side|-hand half)?"
+    )
+    if found := re.fullmatch(half, noun) or re.fullmatch(r"(?P<side>left|right)(?:-hand)? (?P<noun>.+)", noun):
+        side, middle = 1 if found["side"] == "right" else -1, np.mean([one.position[1] for one in bodies])
+        return "half", [one.thing for one in called(found["noun"], bodies) if side * (one.position[1] - middle) > 0]
     near = (
-        r"(.+?) (?:that )?(?:is |stands )?(?:next to|beside|alongside|by|adjacent to|neighbouring|neighbours) the (.+)"
+        r"(.+?) (?:(?:that|which)(?: is|'s| stands|) )?(?:next to|nearest to|near|close to|at the side of|beside"
+        r"|alongside|by|adjacent to|neighbouring|neighbours) the (.+)"
     )
     if found := re.fullmatch(near, noun):
         (mark,) = named(found[2], bodies)
