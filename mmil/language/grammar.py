@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import cycle
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from mmil.language.bank import SPLITS, Bank, Phrases, find_bank, parse_bank
 from mmil.language.leaks import check
 from mmil.language.references import Placed, Reference, referring
 from mmil.language.templates import REFERENCE, WHOLE, pattern, quoted, render, said_in, slots, texts
+
+FLAT = 8.0  # ranks that are about as usual as the first
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Grammar(Bank):
         among: Sequence[Placed] = (),
         references: float = 0.0,
     ) -> str:
-        """One sentence: a template first, then words, so that templates with more fillings weigh no more.
+        """One sentence: a template first, then words, so that those with more fillings weigh no more; usual ones often.
 
         references: of the sentences, how many say a thing by what it is `among` ("the cube next to the can"), where
         that means it and nothing else; such a sentence is true in its scene alone.
@@ -212,4 +215,15 @@ def _say(plain: str, words: tuple[str, ...], rng: np.random.Generator) -> str:
 
 
 def _choice(options: tuple[str, ...], rng: np.random.Generator) -> str:
-    return options[int(rng.integers(len(options)))]
+    """One of them, those that stand first more often, as people say usual things more often than rare ones.
+
+    The r-th is drawn as 1 / (r + FLAT) (Mandelbrot 1953): of 130 the first 20 for 45 % of the time.
+    """
+    return options[int(np.searchsorted(_shares(len(options)), rng.random(), side="right"))]
+
+
+@cache
+def _shares(count: int) -> np.ndarray:
+    """(count,) of draws that fall on this one or on one before it."""
+    each = 1 / (np.arange(1, count + 1) + FLAT)
+    return np.append(np.cumsum(each / each.sum())[:-1], 1.0)

@@ -107,6 +107,15 @@ def test_templates_weigh_the_same_however_many_fillings_they_have(tmp_path):
     assert 420 < nouns["red"] < 580
 
 
+def test_what_stands_first_is_said_most_often_and_nothing_never():
+    rng, words = np.random.default_rng(0), GRAMMAR.shapes["cube"].train[1:]
+    counts = Counter(GRAMMAR.fill("{shape}", RED_CUBE, rng) for _ in range(6000))
+    assert 2800 < counts["cube"] < 3200 and set(counts) == {"cube", *words}
+    said = [counts[word] for word in words]
+    third = len(said) // 3
+    assert sum(said[:third]) > 1.8 * sum(said[-third:])
+
+
 def test_a_verb_is_only_data(tmp_path):
     data = english()
     data["verbs"]["push"] = {"train": ["push the {object}"], "held_out": ["shove that {object} along the bench"]}
