@@ -16,7 +16,7 @@ UNITS: Mapping[str, str] = MappingProxyType(
         "wrench": "N, N·m",
     }
 )
-LONGEST = 320  # characters of a sentence that somebody says to a robot
+LONGEST = 400  # characters of a sentence that somebody says to a robot
 LARGEST = 1e4  # of any signal: no joint, force or length of a table-top robot comes near
 LIMITS: Mapping[str, float] = MappingProxyType(  # largest absolute value of signals whose unit we know
     {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -20,9 +21,11 @@ from mmil.evaluation.report import report
 from mmil.evaluation.stage import Stage
 from mmil.evaluation.suites import load_suite
 from mmil.evaluation.tables import attribution_table
+from mmil.language.grammar import Grammar
 from tests.plane import REACH, RGB, SIZE, STRIDE, Plane
 
 SPEC = Plane.spec
+CALLED = {colour: re.compile(rf"\b({'|'.join(said.train)})\b") for colour, said in Grammar.load().colours.items()}
 MEANS = {"eef_pos_world": np.array([0.1, 0.2, 0.0]), "wrench": np.arange(6.0)}
 
 
@@ -32,7 +35,7 @@ class Looks(Actor):
     def reset(self, seed: int) -> None: ...
 
     def act(self, observation, state=None):
-        named = [rgb for colour, rgb in RGB.items() if colour in observation.instruction]
+        named = [rgb for colour, rgb in RGB.items() if CALLED[colour].search(observation.instruction)]
         picture = observation.images["top"].astype(float)
         if not named:
             return np.zeros(3, np.float32)

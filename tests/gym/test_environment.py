@@ -98,7 +98,7 @@ def test_reset_takes_a_goal_and_an_instruction(make):
     for options, part in [
         ({"goals": goal}, "no option 'goals' of reset; there are goal, instruction"),
         ({"goal": Goal("push", THINGS[2], relation="left")}, "not feasible here; there are: lift red cube"),
-        ({"instruction": "x" * 400}, "up to 320 letters"),
+        ({"instruction": "x" * 500}, "up to 400 letters"),
     ]:
         with pytest.raises(UserError, match=part):
             env.reset(seed=1, options=options)

@@ -69,7 +69,7 @@ def test_pictures_are_rendered_only_where_a_plan_is_made(robot):
             "signal eef_pos_world is <U1 (3,); expected",
         ),
         ({"signals": {"eef_pos_world": [0, 0, 11], "wrench": 0}}, "signal eef_pos_world reaches 11, more than 10 [m]"),
-        ({"instruction": "a " * 200}, "instruction has 400 characters; a sentence has 320 at most"),
+        ({"instruction": "a " * 250}, "instruction has 500 characters; a sentence has 400 at most"),
         ({"instruction": "lift \ud800"}, r"instruction 'lift \ud800' is no text: surrogates not allowed at 5"),
         ({"instruction": None}, "instruction is NoneType; expected a sentence"),
         ({"image": {}}, "no part 'image' of an observation; there are images, signals, instruction, maps"),
