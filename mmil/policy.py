@@ -29,9 +29,9 @@ class Policy(nn.Module):
     """A network that takes a Batch in physical units; shapes come from `spec`, units from `stats`.
 
     Each part is given as a constructor that lacks only what the data decides. past, future: K and H. signals, wrench:
-    None for data that have none, or to go without; so depth, which needs the data's `maps: [depth]` too. hide: the
-    share of training samples from which `cameras` (each by itself, never all), `signals`, `wrench` or `depth` are
-    hidden.
+    None for data that have none, or to go without; so depth, which needs the data's `maps: [depth]` too. first: it also
+    sees the episode's first observation, when nothing stood in the way yet. hide: the share of training samples from
+    which `cameras` (each by itself, never all), `signals`, `wrench` or `depth` are hidden.
     """
 
     def __init__(
@@ -47,12 +47,13 @@ class Policy(nn.Module):
         head: Callable[[int, tuple[int, int]], Head],
         depth: Callable[[Spec], DepthTokens] | None = None,
         past: int = 1,
+        first: bool = False,
         future: int = FUTURE,
         hide: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         require_number(least=1, past=past, future=future)
-        self.spec, self.past, self.future = spec, past, future
+        self.spec, self.past, self.first, self.future = spec, past, first, future
         self.normalizer = Normalizer(stats)
         self.vision, self.language = vision(spec), language(spec)
         self.signals = signals(spec) if signals else None
@@ -68,6 +69,7 @@ class Policy(nn.Module):
                 sentence=self.language.tokens,
                 others=len(others),
                 past=past,
+                first=first,
                 aspects=self.aspects,
                 signals=tuple(spec.signals),
             )

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from mmil.contracts import Actor, Batch, Observation, State, UserError, metres
+from mmil.encoders.backbone import Maps
 from mmil.execution import executed, weighted
 from mmil.policy import Policy
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One instant with axes for batch and time, as Batch has them, its pictures as feature maps."""
+
+    features: Mapping[str, Maps]  # camera → (1, 1, C, h', w') a stage
+    signals: Mapping[str, torch.Tensor]  # float32 (1, 1, …)
+    maps: Mapping[str, torch.Tensor]  # float32 (1, 1, 1, h, w)
 
 
 class Runner(Actor):
@@ -27,7 +38,8 @@ class Runner(Actor):
             raise UserError(f"cannot execute {self.execute} actions of a chunk of {policy.future}")
         self.policy, self.ensemble = policy.eval(), ensemble
         self._maps = policy.depth.names if policy.depth else ()
-        self._history: deque[Observation] = deque(maxlen=policy.past)
+        self._history: deque[Seen] = deque(maxlen=policy.past)
+        self._first: Seen | None = None  # of the episode
         self._plan: deque[np.ndarray] = deque()
         self._plans: deque[np.ndarray] = deque(maxlen=policy.future)  # with ensemble: chunks (H, A), oldest first
         self._chance = torch.Generator().get_state()
@@ -35,6 +47,7 @@ class Runner(Actor):
     def reset(self, seed: int) -> None:
         for kept in (self._history, self._plan, self._plans):
             kept.clear()
+        self._first = None
         self._chance = torch.Generator().manual_seed(seed).get_state()
 
     def interrupted(self) -> None:
@@ -44,53 +57,59 @@ class Runner(Actor):
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
         if self.policy.past > 1 or not self._plan:
             # what is looked at is rendered: with K = 1 only where a new plan is made
-            self._history.append(materialised(observation, maps=self._maps))
+            self._history.append(self._looked_at(observation))
+            self._first = self._first or self._history[0]
         if not self._plan:
-            self._plan.extend(self._planned())
+            self._plan.extend(self._planned(observation.instruction))
         return self._plan.popleft().astype(np.float32)
 
-    def _planned(self) -> np.ndarray:
+    def _planned(self, instruction: str) -> np.ndarray:
         """(E, A), what is done next."""
-        chunk = self._sample()
+        chunk = self._sample(instruction)
         if self.ensemble is None:
             return chunk[: self.execute]
         self._plans.append(chunk)
         return weighted(self._plans, decay=self.ensemble)[None]
 
-    def _sample(self) -> np.ndarray:
+    def _sample(self, instruction: str) -> np.ndarray:
         """A chunk (H, A). Heads draw on the processor's default generator, which is lent the episode's state."""
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self._chance)
-            chunk = self.policy.sample(self._batch())[0].cpu().numpy()
+            chunk = self.policy.sample(self._batch(instruction))[0].cpu().numpy()
             self._chance = torch.get_rng_state()
         return chunk
 
-    def _batch(self) -> Batch:
-        past, spec = list(self._history), self.policy.spec
-        past = [past[0]] * (self.policy.past - len(past)) + past
-        device = next(self.policy.parameters()).device
-        images = {name: np.stack([one.images[name] for one in past])[None] for name in spec.cameras}
-        signals = {name: np.stack([one.signals[name] for one in past])[None] for name in spec.signals}
-        return Batch(
-            images={name: torch.from_numpy(value).permute(0, 1, 4, 2, 3).to(device) for name, value in images.items()},
-            signals={name: torch.from_numpy(value).to(device) for name, value in signals.items()},
-            instruction=[past[-1].instruction],
-            maps={
-                name: torch.from_numpy(np.stack([metres(one.maps[name]) for one in past]))[None, :, None].to(device)
-                for name in self._maps
-            },
-            actions=torch.empty(1, 0, len(spec.action)),
-            valid=torch.empty(1, 0, dtype=torch.bool),
+    @torch.no_grad()
+    def _looked_at(self, observation: Observation) -> Seen:
+        """An instant as the policy takes it: its pictures go through the backbone once, however long it is kept."""
+        spec, device = self.policy.spec, next(self.policy.parameters()).device
+        if missing := [name for name in self._maps if name not in observation.maps]:
+            there = ", ".join(observation.maps) or "no maps"
+            raise UserError(f"the policy needs {', '.join(missing)}; there are {there}")
+        pictures = {name: torch.from_numpy(np.ascontiguousarray(observation.images[name])) for name in spec.cameras}
+        shown = {name: one.permute(2, 0, 1)[None, None].to(device) for name, one in pictures.items()}
+        signals = {name: torch.from_numpy(np.asarray(observation.signals[name])) for name in spec.signals}
+        depths = {name: torch.from_numpy(metres(observation.maps[name])) for name in self._maps}
+        return Seen(
+            self.policy.vision.seen(shown),
+            {name: one[None, None].to(device) for name, one in signals.items()},
+            {name: one[None, None, None].to(device) for name, one in depths.items()},
         )
 
-
-def materialised(observation: Observation, *, maps: Collection[str] = ()) -> Observation:
-    """The same instant with its pictures and these maps taken, so that it can be kept after the scene has moved on."""
-    if missing := [name for name in maps if name not in observation.maps]:
-        raise UserError(f"the policy needs {', '.join(missing)}; there are {', '.join(observation.maps) or 'no maps'}")
-    return Observation(
-        {name: observation.images[name] for name in observation.images},
-        observation.signals,
-        observation.instruction,
-        {name: observation.maps[name] for name in maps},
-    )
+    def _batch(self, instruction: str) -> Batch:
+        last = list(self._history)
+        seen = [last[0]] * (self.policy.past - len(last)) + last
+        if self.policy.first:
+            assert self._first is not None, "something has been looked at"
+            seen = [self._first, *seen]
+        return Batch(
+            images={
+                name: [torch.cat(stages, dim=1) for stages in zip(*(one.features[name] for one in seen), strict=True)]
+                for name in self.policy.spec.cameras
+            },
+            signals={name: torch.cat([one.signals[name] for one in seen], dim=1) for name in self.policy.spec.signals},
+            instruction=[instruction],
+            maps={name: torch.cat([one.maps[name] for one in seen], dim=1) for name in self._maps},
+            actions=torch.empty(1, 0, len(self.policy.spec.action)),
+            valid=torch.empty(1, 0, dtype=torch.bool),
+        )

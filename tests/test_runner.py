@@ -29,10 +29,19 @@ AHEAD = 4  # H
 class Counter(torch.nn.Module):
     """Of its n-th plan, action h is n + h/10 on every axis; it remembers what it was shown."""
 
-    def __init__(self, *, past: int = 1) -> None:
+    def __init__(self, *, past: int = 1, first: bool = False) -> None:
         super().__init__()
-        self.spec, self.past, self.future, self.depth = Plane.spec, past, AHEAD, None
-        self.weight, self.shown = torch.nn.Parameter(torch.zeros(1)), []
+        self.spec, self.past, self.first, self.future, self.depth = Plane.spec, past, first, AHEAD, None
+        self.weight, self.shown, self.encoded = torch.nn.Parameter(torch.zeros(1)), [], 0
+
+    @property
+    def vision(self) -> "Counter":
+        return self
+
+    def seen(self, images) -> dict[str, list[torch.Tensor]]:
+        """In place of feature maps, the pictures."""
+        self.encoded += 1
+        return {name: [picture] for name, picture in images.items()}
 
     def sample(self, batch) -> torch.Tensor:
         self.shown.append(batch)
@@ -98,21 +107,29 @@ def test_what_cannot_be_done_is_refused(options, message):
 
 
 @pytest.mark.parametrize("options", [{"execute": 1}, {"execute": 3}, {"execute": 4}, {"ensemble": 0.01}])
-def test_the_past_is_the_last_k_control_steps_whatever_is_executed(options):
-    policy = Counter(past=3)
+@pytest.mark.parametrize("first", [False, True])
+def test_the_past_is_the_last_k_control_steps_whatever_is_executed(options, first):
+    policy = Counter(past=3, first=first)
     acted(Runner(policy, **options), 9)
     every = options.get("execute", 1)
     moves = [batch.signals["eef_pos_world"][0, :, 0] / 0.01 for batch in policy.shown]
     planned = range(0, 9, every)
-    assert [move.round().int().tolist() for move in moves] == [[max(0, t - 2), max(0, t - 1), t] for t in planned]
-    fresh = [len(torch.unique(batch.images["top"][0].flatten(1), dim=0)) for batch in policy.shown]
-    assert fresh == [len({max(0, t - 2), max(0, t - 1), t}) for t in planned]  # pictures of those very steps
+    wanted = [[0] * first + [max(0, t - 2), max(0, t - 1), t] for t in planned]
+    assert [move.round().int().tolist() for move in moves] == wanted
+    fresh = [len(torch.unique(batch.images["top"][0][0].flatten(1), dim=0)) for batch in policy.shown]
+    assert fresh == [len(set(times)) for times in wanted]  # pictures of those very steps
+    assert policy.encoded == 9  # each once
 
 
 def test_with_one_observation_nothing_is_rendered_that_no_plan_looks_at():
     scene = Plane(windy=0)
-    rollout(scene, Runner(Counter(), execute=4), seed=1, horizon=9, record=False)
+    runner = Runner(Counter(first=True), execute=4)
+    rollout(scene, runner, seed=1, horizon=9, record=False)
     assert scene.renders == 2 * 3
+    firsts = [batch.images["top"][0][0, 0] for batch in runner.policy.shown]
+    assert len(firsts) == 3 and all(torch.equal(one, firsts[0]) for one in firsts)
+    rollout(scene, runner, seed=2, horizon=1, record=False)
+    assert not torch.equal(runner.policy.shown[-1].images["top"][0][0, 0], firsts[0])  # another episode, another one
 
 
 NODES = {
@@ -137,11 +154,12 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def policies(data, tmp_path_factory):
     """Of three observations, trained on windows of a small data set: of its cached features, and of its pictures."""
-    return {cache: trained(data, tmp_path_factory.mktemp("run") / "run", cache=cache) for cache in (True, False)}
+    kinds = {True: {"cache": True}, False: {"cache": False}, "first": {"cache": True, "first": True}}
+    return {name: trained(data, tmp_path_factory.mktemp("run") / "run", **kind) for name, kind in kinds.items()}
 
 
-def trained(data, out, *, cache: bool):
-    policy = {"class_path": "mmil.policy.Policy", "init_args": NODES}
+def trained(data, out, *, cache: bool, first: bool = False):
+    policy = {"class_path": "mmil.policy.Policy", "init_args": {**NODES, "first": first}}
     config = {
         "algo": {"class_path": "mmil.algos.BC", "init_args": {"policy": policy, "learning_rate": 0.01, "warmup": 1}},
         "epochs": 1,
@@ -158,11 +176,11 @@ def trained(data, out, *, cache: bool):
     return load_policy(train(**parsed.options, config=parsed.resolved))
 
 
-@pytest.mark.parametrize("cache", [True, False], ids=["cached features", "pictures"])
-def test_what_is_learnt_from_three_observations_is_what_the_runner_is_shown(policies, data, monkeypatch, cache):
-    policy = policies[cache]
+@pytest.mark.parametrize("kind", [True, False, "first"], ids=["cached features", "pictures", "first"])
+def test_what_is_learnt_from_three_observations_is_what_the_runner_is_shown(policies, data, monkeypatch, kind):
+    policy = policies[kind]
     ((row, sample),) = read_samples(data.path, data.rows[:1])
-    cut, episode, shown = Cut(past=3, future=AHEAD), data.episode(0), []
+    cut, episode, shown = Cut(past=3, first=policy.first, future=AHEAD), data.episode(0), []
     windows = collate(list(cut_windows(row, sample, cut=cut, spec=data.spec)), spec=data.spec)
     (maps,) = (open_features(path, source=data) for path in data.path.parent.glob("data.features-*-every1"))
     cached = FeatureWindows(maps, maps.rows[:1], cut=cut, clock=Clock()).__getitems__(range(row.steps))
@@ -175,7 +193,7 @@ def test_what_is_learnt_from_three_observations_is_what_the_runner_is_shown(poli
         runner.act(Observation(images, signals, episode.instruction))
     with torch.no_grad():
         seen = torch.cat([policy.context(batch).vector for batch in shown])
-        now = {camera: three[:, 2:].expand_as(three) for camera, three in windows.images.items()}
+        now = {camera: three[:, -1:].expand_as(three) for camera, three in windows.images.items()}
         others = (windows, cached, replace(windows, images=now))
         apart = [(policy.context(batch).vector[::2] - seen).abs().max().item() for batch in others]
     assert row.steps > 4 and max(apart[:2]) < 1e-4 < 3e-4 < apart[2]  # what came before counts

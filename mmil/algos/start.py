@@ -134,7 +134,9 @@ class Start:
 
     def _there(self, name: str) -> str:
         """What a tensor or a signal of this policy is called in that run."""
-        renamed = {**self.cameras, **{f"camera_{new}": f"camera_{old}" for new, old in self.cameras.items()}}
+        renamed = dict(self.cameras)
+        for ending in ("", "-first"):
+            renamed |= {f"camera_{new}{ending}": f"camera_{old}{ending}" for new, old in self.cameras.items()}
         first, *rest = name.split(".")
         return ".".join([first, *(renamed.get(part, part) for part in rest)])
 

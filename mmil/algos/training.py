@@ -94,7 +94,7 @@ def train(
         return out
     seed_everything(seed, workers=True, verbose=False)
     machine = Machine(accelerator, devices=devices, nodes=nodes, strategy=strategy, precision=precision)
-    known = WindowData(path=data, seed=seed, cache=None, past=1, future=1, **reading)
+    known = WindowData(path=data, seed=seed, cache=None, past=1, first=False, future=1, **reading)
     before = Start(start, known.dataset.spec, cameras=start_cameras, statistics=start_statistics) if start else None
     module = _module(algo, known, config=config, seed=seed, before=before)
     _require_agreement(known, module, cache=cache, processes=machine.processes)
@@ -139,7 +139,7 @@ def _module(
 
 def _windows(known: WindowData, module: Algorithm, *, machine: Machine | None, **reading: Any) -> WindowData:
     """The data as this policy reads them: so many observations and actions, from pictures or what a machine caches."""
-    size: dict[str, Any] = {"past": module.policy.past, "future": module.policy.future}
+    size: dict[str, Any] = {name: getattr(module.policy, name) for name in ("past", "first", "future")}
     windows = WindowData(path=known.path, seed=known.seed, cache=None, **size, **reading)
     if machine:
         read_from_cache(windows, module.policy, precision=machine.fitting, device=machine.kind)

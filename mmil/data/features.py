@@ -79,10 +79,10 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         times = (windows - starts) * self._cut.stride
         where = [(self._rows[e], t) for e, t in zip(episodes.tolist(), times.tolist(), strict=True)]
         at_rows, at_maps = (self._places[episodes] + self._view_offsets(where, again.tolist())).T.tolist()
-        ahead, past = self._cut.future - 1, self._cut.past  # rows hold the actions to come as well
-        rows = torch.empty((len(where), past + ahead, self._layout.row_size))
+        ahead, seen = self._cut.future - 1, self._cut.observations  # rows hold the actions to come as well
+        rows = torch.empty((len(where), seen + ahead, self._layout.row_size))
         self._fill(rows, where, places=at_rows, ahead=ahead)
-        maps = torch.empty((len(where), past, self._layout.maps_size), dtype=torch.float16)
+        maps = torch.empty((len(where), seen, self._layout.maps_size), dtype=torch.float16)
         self._fill(maps, [(row, t // self._layout.every) for row, t in where], places=at_maps, ahead=0)
         told = [self._told(*one) for one in zip(where, again.tolist(), strict=True)]
         counted = torch.from_numpy((again == 0) | (self._seed is not None))
@@ -99,20 +99,28 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         return offsets
 
     def _fill(self, tensor: torch.Tensor, where: list[tuple[Row, int]], *, places: list[int], ahead: int) -> None:
-        """Read frames t-K+1 … t+ahead of each window into its slot; repeat the first and last the episode has."""
-        array, past = tensor.numpy(), self._cut.past
-        view, slots, frame = memoryview(array.data).cast("B"), past + ahead, array[0, 0].nbytes
+        """Read frames t-K+1 … t+ahead of each window into its slot; repeat the first and last the episode has.
+
+        Where the cut has the first observation, it comes before them.
+        """
+        array, past, lead = tensor.numpy(), self._cut.past, int(self._cut.first)
+        slots, frame = array.shape[1], array[0, 0].nbytes
         for slot, ((row, t), place) in enumerate(zip(where, places, strict=True)):
             first, stop = max(0, t - past + 1), min(row.steps, t + ahead + 1)
-            begin = first - (t - past + 1)
+            begin = lead + first - (t - past + 1)
             end = begin + stop - first
-            target = view[(slot * slots + begin) * frame : (slot * slots + end) * frame]
-            if os.preadv(self._files.open(row.shard), [target], place + first * frame) != len(target):
-                raise UserError(f"{row.shard} is truncated: it ends inside {row.key}")
-            if begin:
+            self._read(array[slot, begin:end], row, place + first * frame)
+            if lead and first > 0:
+                self._read(array[slot, :lead], row, place)
+            else:
                 array[slot, :begin] = array[slot, begin]
             if end < slots:
                 array[slot, end:] = array[slot, end - 1]
+
+    def _read(self, into: np.ndarray, row: Row, place: int) -> None:
+        target = memoryview(into).cast("B")
+        if os.preadv(self._files.open(row.shard), [target], place) != len(target):
+            raise UserError(f"{row.shard} is truncated: it ends inside {row.key}")
 
     def _batch(
         self,
@@ -123,22 +131,22 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         told: list[Told],
         counted: torch.Tensor,
     ) -> Batch:
-        past, columns = self._cut.past, self._layout.columns
+        seen, columns = self._cut.observations, self._layout.columns
         times, steps = torch.tensor([[t, row.steps] for row, t in where]).T
         spec = self._layout.spec
-        numbers = {name: _shaped(rows[:, :past, columns[name]], shape) for name, shape in per_frame(spec).items()}
+        numbers = {name: _shaped(rows[:, :seen, columns[name]], shape) for name, shape in per_frame(spec).items()}
         own = torch.tensor([one.own for one in told]) & counted
-        seen = self._layout.split(maps)
+        features = self._layout.split(maps)
         return Batch(
-            images={camera: seen[camera] for camera in spec.cameras},
+            images={camera: features[camera] for camera in spec.cameras},
             signals={name: numbers[f"signals/{name}"] for name in spec.signals},
             instruction=[one.sentence for one in told],
-            actions=rows[:, past - 1 :, columns[self._cut.target]],
+            actions=rows[:, seen - 1 :, columns[self._cut.target]],
             valid=((times[:, None] + torch.arange(self._cut.future)) < steps[:, None])
-            & self._unpushed(rows[:, past - 1 :], columns)
+            & self._unpushed(rows[:, seen - 1 :], columns)
             & own[:, None],
             privileged={name: numbers[f"privileged/{name}"] for name in spec.privileged},
-            maps={name: seen[name][0].float() for name in self._maps},
+            maps={name: features[name][0].float() for name in self._maps},
             weight=stacked([self._cut.weight(row.quality) for row, _ in where]),
             asked=torch.tensor([one.place(row.things) for (row, _), one in zip(where, told, strict=True)]),
             target=torch.tensor([one.target_place(row.things) for (row, _), one in zip(where, told, strict=True)]),

@@ -131,4 +131,4 @@ def window_bytes(spec: Spec, *, cut: Cut, maps: Sequence[str], layout: Layout | 
         images = sum(math.prod(shape) for shape in spec.cameras.values())
         images += sum(4 * math.prod(spec.maps[name]) for name in maps)
     signals = sum(4 * math.prod(shape) + 64 for shape in per_frame(spec).values())
-    return cut.past * (images + signals) + cut.future * (4 * len(spec.action) + 1) + 1024
+    return cut.observations * (images + signals) + cut.future * (4 * len(spec.action) + 1) + 1024

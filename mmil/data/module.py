@@ -44,6 +44,7 @@ class WindowData(LightningDataModule):
         cache: their features (write_features), one for each, to be read in place of images
         batch_size: windows of a step, of all processes together
         past: K, observations of a window
+        first: the episode's first observation beside them
         future: H, actions of a window
         stride: a window at every n-th t
         target: learn the expert's labels or what was executed
@@ -78,6 +79,7 @@ class WindowData(LightningDataModule):
         cache: Path | Sequence[Path] | None = None,
         batch_size: int = 128,
         past: int = 1,
+        first: bool = False,
         future: int = 8,
         stride: int = 1,
         target: Literal["labels", "actions"] = "labels",
@@ -107,7 +109,7 @@ class WindowData(LightningDataModule):
             raise UserError(f"others is {others}; it is a share of windows below 1, and needs resample_sentences")
         if cache and augment and views == 1:
             raise UserError("cached features cannot be augmented: leave out cache or augment, or cache several views")
-        self.cut = Cut(past=past, future=future, stride=stride, target=target, weights=dict(weights or {}))
+        self.cut = Cut(past=past, first=first, future=future, stride=stride, target=target, weights=dict(weights or {}))
         self._balance = partial(Balance, skills=balance, episodes=balance_episodes, seed=seed)
         self._balance(rows=(), windows=())  # refused now if at all
         self.path, self.paths = Path(path), tuple(Path(one) for one in (path, *more))

@@ -1,7 +1,8 @@
 """Windows, cut at read time: K past observations and H future actions around one t, frames still encoded.
 
-At t a window holds the observations t-K+1 … t (the first one repeated where the episode has no earlier) and the actions
-t … t+H-1 (the last one repeated past the end, where `valid` is false). Pure functions; the pipeline is in stream.py.
+At t a window holds the observations t-K+1 … t (the first one repeated where the episode has no earlier), before them
+the episode's first if it is asked for, and the actions t … t+H-1 (the last one repeated past the end, where `valid` is
+false). Pure functions; the pipeline is in stream.py.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ Target = Literal["labels", "actions"]
 class Cut:
     """How windows are cut: K past, H future, every stride-th t, learning from labels or from executed actions.
 
-    stray: labels after an executed action that differs by more from its own label are not valid, for they answer a
-    push that no policy could foresee at t. weights: quality of a demonstration → how much it counts, 1 if unnamed.
+    first: the episode's first observation comes before the K past ones. stray: labels after an executed action that
+    differs by more from its own label are not valid, for they answer a push that no policy could foresee at t. weights:
+    quality of a demonstration → how much it counts, 1 if unnamed.
     """
 
     past: int = 1
+    first: bool = False
     future: int = 8
     stride: int = 1
     target: Target = "labels"
@@ -47,6 +50,15 @@ class Cut:
         require_known("target", [self.target], get_args(Target))
         if wrong := [f"{name}: {weight}" for name, weight in self.weights.items() if not 0 <= weight < float("inf")]:
             raise UserError(f"weights has {wrong[0]}; a weight is 0 or more")
+
+    @property
+    def observations(self) -> int:
+        """How many a window holds."""
+        return self.past + self.first
+
+    def seen(self, t: int) -> list[int]:
+        """The frames of the window at t, in order."""
+        return [0] * self.first + [max(0, i) for i in range(t - self.past + 1, t + 1)]
 
     def weight(self, quality: str) -> float | None:
         """None where all count alike."""
@@ -63,7 +75,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Window:
-    """One t of one episode. Its arrays are views into the episode's; raw units."""
+    """One t of one episode; raw units. K: how many observations it holds, see Cut."""
 
     key: str
     t: int
@@ -88,11 +100,10 @@ def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec, maps: Sequenc
     actions = np.concatenate([arrays[cut.target], np.repeat(arrays[cut.target][-1:], cut.future - 1, axis=0)])
     strayed = cut.strayed(arrays["actions"], arrays["labels"])
     strayed = np.concatenate([strayed, np.zeros(cut.future - 1, bool)])
-    told = {name: _from_the_start(arrays[name], cut.past) for name in per_frame(spec)}
     frames = {camera: [_frame(row, sample, frame_name(camera, t)) for t in range(steps)] for camera in spec.cameras}
     measured = {name: [_frame(row, sample, map_file(name, t)) for t in range(steps)] for name in maps}
     for t in cut.times(steps):
-        past = range(t - cut.past + 1, t + 1)
+        seen = cut.seen(t)
         yield Window(
             key=row.key,
             t=t,
@@ -100,10 +111,10 @@ def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec, maps: Sequenc
             instruction=row.instruction,
             references=row.references,
             things=row.things,
-            frames={camera: tuple(images[max(0, i)] for i in past) for camera, images in frames.items()},
-            maps={name: tuple(found[max(0, i)] for i in past) for name, found in measured.items()},
-            signals={name: told[f"signals/{name}"][t : t + cut.past] for name in spec.signals},
-            privileged={name: told[f"privileged/{name}"][t : t + cut.past] for name in spec.privileged},
+            frames={camera: tuple(images[i] for i in seen) for camera, images in frames.items()},
+            maps={name: tuple(found[i] for i in seen) for name, found in measured.items()},
+            signals={name: arrays[f"signals/{name}"][seen] for name in spec.signals},
+            privileged={name: arrays[f"privileged/{name}"][seen] for name in spec.privileged},
             actions=actions[t : t + cut.future],
             valid=(np.arange(t, t + cut.future) < steps) & unpushed(strayed[t : t + cut.future]),
             weight=cut.weight(row.quality),
@@ -114,10 +125,6 @@ def unpushed(strayed: np.ndarray) -> np.ndarray:
     """bool (…, H): whether none of the actions before this one strayed."""
     before = np.cumsum(strayed, axis=-1) - strayed
     return before == 0
-
-
-def _from_the_start(signal: np.ndarray, past: int) -> np.ndarray:
-    return np.concatenate([np.repeat(signal[:1], past - 1, axis=0), signal])
 
 
 def _frame(row: Row, sample: Sample, suffix: str) -> bytes:

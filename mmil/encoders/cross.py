@@ -49,9 +49,9 @@ class CrossFusion(Fusion):
         self.normed = nn.LayerNorm(token)
         self.point = nn.ModuleDict({camera: Pointer(token, grid) for camera, grid in sizes.grids.items()})
         numbers = 2 + token // 4 + self.located  # a point
-        read = [("slots", sizes.past * points * token)]
-        read += [(f"camera.{camera}", sizes.past * points * numbers) for camera in sizes.grids]
-        read += [(f"other.{number}", sizes.past * token) for number in range(sizes.others)]
+        read = sizes.read("slots", points * token)
+        read += [one for camera in sizes.grids for one in sizes.read(f"camera.{camera}", points * numbers)]
+        read += [one for number in range(sizes.others) for one in sizes.read(f"other.{number}", token)]
         read.append(("sentence", sizes.sentence * token))
         self.columns = {"mix.0.weight": read}  # what each column reads, for whoever begins with these weights
         self.mix = mixing(sum(size for _, size in read), width, dropout=dropout)

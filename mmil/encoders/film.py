@@ -63,10 +63,10 @@ class FilmFusion(Fusion):
         relate = partial(Relating, sizes.token, tuple(sizes.grids), language=asked, marks=marks)
         self.relate = nn.ModuleDict({camera: relate() for camera in sizes.grids} if marks else {})
         numbers = 2 + sizes.token // 4 + self.located  # a point
-        read = [(f"camera.{camera}", sizes.past * points * numbers) for camera in sizes.grids]
-        read += [(f"other.{number}", sizes.past * sizes.token) for number in range(sizes.others)]
+        read = [one for camera in sizes.grids for one in sizes.read(f"camera.{camera}", points * numbers)]
+        read += [one for number in range(sizes.others) for one in sizes.read(f"other.{number}", sizes.token)]
         read.append(("sentence", language))
-        read += [(f"level.{camera}", sizes.past * points * 2) for camera in sizes.grids if level]
+        read += [one for camera in sizes.grids if level for one in sizes.read(f"level.{camera}", points * 2)]
         self.columns = {"mix.0.weight": read}  # what each column reads, for whoever begins with these weights
         self.mix = mixing(sum(size for _, size in read), width, dropout=dropout)
 

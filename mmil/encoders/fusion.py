@@ -17,7 +17,7 @@ from mmil.ranks import Dropout
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a fusion is given: tokens of `token` numbers, over `past` observations."""
+    """What a fusion is given: tokens of `token` numbers, over `past` observations, after the `first` of the episode."""
 
     grids: Mapping[str, tuple[int, int]]  # camera → rows and columns of its visual tokens
     token: int
@@ -26,6 +26,15 @@ class Sizes:
     aspects: Mapping[str, float]  # camera → width over height of its picture
     past: int
     signals: tuple[str, ...] = ()  # that the data have
+    first: bool = False
+
+    @property
+    def observations(self) -> int:
+        return self.past + self.first
+
+    def read(self, label: str, numbers: int) -> list[tuple[str, int]]:
+        """What reads `numbers` of every observation, for `columns`: of the first one apart from the others."""
+        return [(f"{label}.first", numbers)] * self.first + [(label, self.past * numbers)]
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class Fusion(nn.Module, ABC):
     """
 
     columns: Mapping[str, list[tuple[str, int]]] = {}  # weight → what its columns read, and how many do
-    sources: Mapping[str, int] = {}  # camera_<name> or other_<number> → tokens, in this order
+    sources: Mapping[str, int] = {}  # camera_<name> or other_<number>, before each its …-first → tokens, in this order
 
     def __init__(self, sizes: Sizes, *, width: int, ground: float | None = None, rays: bool = False) -> None:
         super().__init__()
@@ -77,7 +86,7 @@ class Fusion(nn.Module, ABC):
         """(B, K, N, located) of a camera's cells, if they are told anything."""
         if not self.located:
             return None
-        pose, hand = signals[f"camera_{camera}"], signals["eef_pos_world"]
+        pose, hand = signals[f"camera_{camera}"], hand_now(signals)
         grid, aspect = self.grids[camera], self.aspects[camera]
         told = []
         with torch.autocast(pose.device.type, enabled=False):
@@ -89,10 +98,15 @@ class Fusion(nn.Module, ABC):
 
     def locate_level(self, camera: str, signals: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """(B, K, N, 2): where the lines of sight of a camera's cells are as high as the hand, from there."""
-        pose, hand = signals[f"camera_{camera}"], signals["eef_pos_world"]
+        pose, hand = signals[f"camera_{camera}"], hand_now(signals)
         grid, aspect = self.grids[camera], self.aspects[camera]
         with torch.autocast(pose.device.type, enabled=False):
             return ground_places(pose, hand, grid=grid, height=hand[..., 2:], aspect=aspect) / REACH
+
+
+def hand_now(signals: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """(B, 1, 3) [m]: from where it is now, whatever was seen earlier is told; what stands still has not moved since."""
+    return signals["eef_pos_world"][:, -1:]
 
 
 def mixing(size: int, width: int, *, dropout: float) -> nn.Sequential:

@@ -48,18 +48,21 @@ class TransformerFusion(Fusion):
         self.cameras = nn.ModuleDict({camera: nn.Linear(sizes.token, inside) for camera in sizes.grids})
         self.place = nn.Linear(2 + self.located, inside)
         self.time = nn.Parameter(0.02 * torch.randn(sizes.past, inside))
+        self.first = nn.Parameter(0.02 * torch.randn(1, inside)) if sizes.first else None  # that observation's time
         for camera, grid in sizes.grids.items():
             self.register_buffer(f"_pool_{camera}", pooling(grid, most=cells), persistent=False)
             self.register_buffer(f"_places_{camera}", grid_places(grid), persistent=False)
         self.blocks = nn.ModuleList(Block(inside, heads=heads, dropout=dropout) for _ in range(layers))
         self.hearing = Hearing()
-        self.sources = {f"other_{number}": sizes.past for number in range(sizes.others)}
+        tokens = [one for number in range(sizes.others) for one in sizes.read(f"other_{number}", 1)]
         for camera in sizes.grids:
-            self.sources[f"camera_{camera}"] = sizes.past * len(getattr(self, f"_pool_{camera}"))
+            tokens += sizes.read(f"camera_{camera}", len(getattr(self, f"_pool_{camera}")))
+        self.sources = {name.replace(".", "-"): count for name, count in tokens}  # a parameter's name has no dot
         self.normed, self.ask = nn.LayerNorm(inside), nn.Linear(inside, sizes.token)
         self.point = nn.ModuleDict({camera: Pointer(sizes.token, grid) for camera, grid in sizes.grids.items()})
-        found = sizes.past * points * (2 + sizes.token // 4 + self.located)
-        read = [("readout", inside), *((f"camera.{camera}", found) for camera in sizes.grids)]
+        found = points * (2 + sizes.token // 4 + self.located)
+        read = [("readout", inside)]
+        read += [one for camera in sizes.grids for one in sizes.read(f"camera.{camera}", found)]
         self.columns = {"mix.0.weight": read}  # what each column reads, for whoever begins with these weights
         self.mix = mixing(sum(size for _, size in read), width, dropout=dropout)
 
@@ -95,7 +98,7 @@ class TransformerFusion(Fusion):
         """All tokens (B, L, inside), slots first, and which are real (B, L)."""
         words = self.words(torch.cat([sentence.tokens, sentence.pieces], dim=1))
         batch, dtype = len(words), words.dtype
-        time = self.time.to(dtype)
+        time = (self.time if self.first is None else torch.cat([self.first, self.time])).to(dtype)
         parts = [self.slots.expand(batch, -1, -1).to(dtype), words]
         parts += [kind(other) + time for kind, other in zip(self.others, others, strict=True)]
         for camera, kind in self.cameras.items():

@@ -102,7 +102,7 @@ class TimmVision(nn.Module):
         """{camera: (B, K, N, width)} of {camera: uint8 (B, K, 3, h, w)}, or of cached maps [(B, K, C, h', w'), …]."""
         maps = {camera: images[camera] for camera in self.cameras}
         if not isinstance(maps[self.cameras[0]], list):
-            maps = self._seen(maps)
+            maps = self.seen(maps)
         return {camera: self._tokens(camera, maps[camera]) for camera in self.cameras}
 
     def encode(self, images: torch.Tensor) -> Maps:
@@ -124,8 +124,11 @@ class TimmVision(nn.Module):
         train_tuned(self.backbone, mode)
         return self
 
-    def _seen(self, images: Mapping[str, torch.Tensor]) -> dict[str, Maps]:
-        """{camera: [(B, K, C, h', w') a stage]} of images; those of one size go through a backbone together."""
+    def seen(self, images: Mapping[str, torch.Tensor]) -> dict[str, Maps]:
+        """Maps {camera: [(B, K, C, h', w') a stage]} of images uint8 (B, K, 3, h, w), which forward takes as well.
+
+        Those of one size go through a backbone together.
+        """
         sizes: dict[tuple[torch.Size, str], list[str]] = {}
         for camera, seen in images.items():
             sizes.setdefault((seen.shape, "" if self.shared else camera), []).append(camera)

@@ -100,7 +100,9 @@ def _data_set(told: Mapping[str, Any]) -> str:
 def _inputs(run: Run) -> str:
     spec = run.spec
     told = mapping(spec.get("conventions"))
-    past = _policy(run).get("past", 1)
+    policy = _policy(run)
+    also = ", and at the episode's first" if policy.get("first") else ""
+    looked = f"It looks at the last {policy.get('past', 1)} of them{also}."
     rows = [
         (f"images[{name!r}]", f"uint8 {_shape(shape)}", told.get("image", "RGB, row 0 on top"))
         for name, shape in mapping(spec.get("cameras")).items()
@@ -110,7 +112,7 @@ def _inputs(run: Run) -> str:
         for name, shape in mapping(spec.get("signals")).items()
     ]
     rows.append(("instruction", "str", "what a person would say"))
-    return _table(("part", "dtype and shape", "unit, meaning"), rows) + f"\n\nIt looks at the last {past} of them."
+    return _table(("part", "dtype and shape", "unit, meaning"), rows) + f"\n\n{looked}"
 
 
 def _outputs(run: Run) -> str:

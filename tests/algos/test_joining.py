@@ -75,10 +75,10 @@ def made(told: Mapping, spec: Spec, *, seed: int) -> Policy:
     return rebuild(holder, {"policy": told["algo"]["init_args"]["policy"]})["policy"](spec, unit_stats(spec)).eval()
 
 
-def begun(first: Path, spec: Spec = SPEC, *, cameras: Mapping[str, str] | None = None, **changed) -> tuple:
+def begun(run: Path, spec: Spec = SPEC, *, cameras: Mapping[str, str] | None = None, **changed) -> tuple:
     """The policy that begins with that run, what it took, and the run's own."""
-    start = Start(first, spec, cameras=cameras)
-    policy = made(config(**parts(fusion(first), **changed)), spec, seed=2)
+    start = Start(run, spec, cameras=cameras)
+    policy = made(config(**parts(fusion(run), **changed)), spec, seed=2)
     return policy, start.give(policy), start.policy.eval()
 
 
@@ -126,6 +126,30 @@ def test_a_new_camera_is_not_heard_whatever_it_shows_and_may_be_learnt(first):
             assert name.endswith("camera_above") and learns(policy, seen(MORE), name)
     torch.optim.AdamW([p for p in policy.parameters() if p.requires_grad], lr=1e-2).step()
     assert not torch.allclose(policy.sample(seen(MORE)), policy.sample(seen(MORE, seed=1)), atol=1e-6)
+
+
+def test_the_first_observation_is_not_heard_whatever_it_shows_and_may_be_learnt(first):
+    policy, taken, old = begun(first, first=True)
+    assert "fusion.mix.0.weight" in taken.partly and not taken.left
+    now = seen(SPEC)
+    batches = [before(now, seed=seed) for seed in (1, 2)]
+    assert all(alike(old, policy, batch, now) for batch in batches)
+    assert learns(policy, batches[0], "fusion.mix.0.weight")
+    torch.optim.AdamW([p for p in policy.parameters() if p.requires_grad], lr=1e-2).step()
+    assert not torch.allclose(policy.sample(batches[0]), policy.sample(batches[1]), atol=1e-6)
+
+
+def before(now: Batch, *, seed: int) -> Batch:
+    """Windows of two observations: any pictures and numbers, from where the cameras are now, then what is now."""
+    draw, torn = torch.Generator().manual_seed(seed), {}
+    for name, here in now.signals.items():
+        there = here if name.startswith("camera_") else torch.randn(here.shape, generator=draw)
+        torn[name] = torch.cat([there, here], dim=1)
+    pictures = {
+        name: [torch.cat([torch.randn(stage.shape, generator=draw).half(), stage.half()], dim=1) for stage in stages]
+        for name, stages in now.images.items()
+    }
+    return replace(now, images=pictures, signals=torn)
 
 
 def test_a_new_signal_changes_nothing_whatever_it_reads(first):

@@ -106,15 +106,22 @@ def test_an_epoch_broken_off_does_not_disturb_the_next(counting):
 
 
 @pytest.mark.parametrize(
-    "past, stride, every, target", [(1, 1, 1, "labels"), (4, 3, 1, "actions"), (1, 4, 2, "labels")]
+    "past, first, stride, every, target",
+    [
+        (1, False, 1, 1, "labels"),
+        (4, False, 3, 1, "actions"),
+        (1, False, 4, 2, "labels"),
+        (3, True, 1, 1, "labels"),
+        (1, True, 4, 2, "labels"),
+    ],
 )
 def test_cached_windows_are_the_windows_of_the_images(
-    counting, features, mean_features, tmp_path, past, stride, every, target
+    counting, features, mean_features, tmp_path, past, first, stride, every, target
 ):
     if every > 1:
         features = tmp_path
         write_features(counting.path, features, mean_features, fingerprint=PRINT, every=every)
-    options = {"past": past, "stride": stride, "target": target, "validation": 0.7, "future": 6}
+    options = {"past": past, "first": first, "stride": stride, "target": target, "validation": 0.7, "future": 6}
     images = data(counting, **options).val_dataloader()
     cached = data(counting, cache=features, **options).val_dataloader()
     assert len(images) == len(cached) > 2

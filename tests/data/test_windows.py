@@ -32,6 +32,14 @@ def test_a_window_holds_k_past_and_h_future(counting):
     assert (batch.images["wrist"].float().mean(dim=(2, 3, 4)) - 100 - 4 * grey).abs().max() <= 2
 
 
+def test_a_window_may_hold_the_first_observation_before_the_past(counting):
+    windows = windows_of(counting, 2, past=2, first=True)  # 7 actions
+    batch = collate(windows, spec=counting.spec)
+    times = [[0, 0, 0], [0, 0, 1], [0, 1, 2], [0, 2, 3], [0, 3, 4], [0, 4, 5], [0, 5, 6]]
+    assert (batch.signals["joint_pos"][:, :, 0] - 200).tolist() == times
+    np.testing.assert_allclose(batch.images["front"].float().mean(dim=(2, 3, 4)) / 4, times, atol=0.26)  # JPEG
+
+
 def test_the_future_is_padded_with_the_last_action_and_marked(counting):
     batch = collate(windows_of(counting, 0, future=3), spec=counting.spec)  # 5 actions
     wanted = [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 4], [4, 4, 4]]
