@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,7 +26,7 @@ from mmil.data.ring import Ring
 from mmil.data.sentences import Rephrase, drawn, number, read_sentences
 from mmil.data.shards import Row
 from mmil.data.stats import Stats, compute
-from mmil.data.stream import Clock, Stream
+from mmil.data.stream import Clock, Stream, useful_workers
 from mmil.data.views import Views
 from mmil.data.windows import Cut
 
@@ -298,21 +297,11 @@ class WindowData(LightningDataModule):
         return windows.loader(order, ring=ring, workers=workers)
 
     def _useful_workers(self, rows: Sequence[Row], *, training: bool) -> int:
-        """Workers that have something to read; images to train on are shared out by the shard, and each rank needs one.
-
-        Those held out each rank reads whole, for its share of every episode.
-        """
-        shards, ranks = len({row.shard for row in rows}), self._ranks() if training else 1
+        """Those held out each rank reads whole, for its share of every episode."""
         if self.features or (self.resampled and training):
             return self.workers
-        if training and shards < ranks:
-            raise UserError(
-                f"{shards} shards cannot be shared by {ranks} ranks: make it with fewer episodes_per_shard, "
-                "use fewer ranks, or set resampled: true"
-            )
-        if training and self._told_workers and shards // ranks < self.workers:
-            warnings.warn(f"{self.path} has shards for {shards // ranks} of {self.workers} workers", stacklevel=4)
-        return min(self.workers, max(1, shards // ranks))
+        ranks, told = (self._ranks(), self._told_workers) if training else (1, False)
+        return useful_workers(rows, wanted=self.workers, ranks=ranks, told=told, of=self.path)
 
     def _begin_epoch(self) -> int:
         """The trainer's epoch, or the one after the last where nobody else counts."""

@@ -8,6 +8,7 @@ The order depends on the seed, the epoch and the number of ranks and workers, an
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -18,7 +19,7 @@ import torch
 import webdataset as wds
 from torch.utils.data import DataLoader, get_worker_info
 
-from mmil.contracts import Batch, Spec
+from mmil.contracts import Batch, Spec, UserError
 from mmil.data.balance import Balance
 from mmil.data.members import read_samples
 from mmil.data.ring import Parcel, Ring
@@ -149,6 +150,22 @@ class Stream:
     def _random(self, *what: object) -> random.Random:
         epoch, lap = self.clock.now
         return random.Random(":".join(map(str, (self.seed, epoch, lap, *what))))
+
+
+def useful_workers(rows: Sequence[Row], *, wanted: int, ranks: int, told: bool, of: Path) -> int:
+    """Workers that have something to read: images are shared out by the shard, and each rank needs one.
+
+    told: whether somebody asked for so many, and is warned where they are too many.
+    """
+    shards = len({row.shard for row in rows})
+    if rows and shards < ranks:
+        raise UserError(
+            f"{shards} shards cannot be shared by {ranks} ranks: make it with fewer episodes_per_shard, "
+            "use fewer ranks, or set resampled: true"
+        )
+    if told and shards // ranks < wanted:
+        warnings.warn(f"{of} has shards for {shards // ranks} of {wanted} workers", stacklevel=5)
+    return min(wanted, max(1, shards // ranks))
 
 
 def _worker() -> int:

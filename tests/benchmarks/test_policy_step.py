@@ -1,6 +1,7 @@
 """The time of a policy step: one plan from two pictures, signals, a wrench and a sentence, on one CPU core.
 
-As a robot would call it, Runner.act with a plan at every step; the parts are those of configs/train/quickstart.yaml.
+As a robot would call it, Runner.act with a plan at every step; the parts are those of configs/train/quickstart.yaml,
+with every head, and of configs/train/skills.yaml, which also compares two observations and looks twice.
 The first step of an episode also reads its sentence, which is then kept.
 """
 
@@ -13,12 +14,16 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 
 import mmil.heads
+from mmil.config import rebuild
 from mmil.contracts import Observation, Spec
+from mmil.data.stats import Stats
 from mmil.encoders import FilmFusion, SignalTokens, TextTokens, TimmVision, WrenchTokens
 from mmil.heads import Head
 from mmil.policy import Policy
@@ -27,7 +32,9 @@ from tests.learning import SPEC, unit_stats
 
 WARM, ROUNDS, STEPS = 10, 5, 30
 BAR = 25.0  # [ms], of Regression
-TWO = replace(SPEC, cameras={"front": (128, 128, 3), "wrist": (128, 128, 3)})
+POSES = {"camera_front": (8,), "camera_wrist": (8,)}
+TWO = replace(SPEC, cameras={"front": (128, 128, 3), "wrist": (128, 128, 3)}, signals={**SPEC.signals, **POSES})
+RECIPES = Path(__file__).parents[2] / "configs" / "train"
 
 
 def heads() -> dict[str, type[Head]]:
@@ -50,6 +57,15 @@ def quickstart(head: type[Head], *, past: int = 1) -> Runner:
         past=past,
     )
     return Runner(policy, execute=1)
+
+
+def recipe(name: str) -> Runner:
+    """The policy that configs/train/<name>.yaml trains."""
+    told = yaml.safe_load((RECIPES / f"{name}.yaml").read_text())["algo"]["init_args"]["policy"]
+
+    def holder(*, policy: Callable[[Spec, Stats], Policy]) -> None: ...
+
+    return Runner(rebuild(holder, {"policy": told})["policy"](TWO, unit_stats(TWO)), execute=1)
 
 
 def observations(spec: Spec, sentence: str) -> list[Observation]:
@@ -76,6 +92,7 @@ def test_policy_step_of_every_head(capsys) -> None:
     seen = observations(TWO, "lift the red cube")
     runners = {name: quickstart(head) for name, head in heads().items()}
     runners["Regression, K = 3"] = quickstart(mmil.heads.Regression, past=3)
+    runners["skills.yaml"] = recipe("skills")
     first, rounds = {}, {name: [] for name in runners}
     for name, runner in runners.items():
         runner.reset(0)
