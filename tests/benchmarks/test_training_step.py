@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 
-from mmil.algos import BC, training
+from mmil.algos import BC, machine, training
 from mmil.config import parse
 from mmil.contracts import Batch, Episode
 from mmil.data.module import WindowData
@@ -80,7 +80,7 @@ class Turns(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         ours = trainer.datamodule
-        same = self.data(path=ours.path, cache=ours.cache, batch_size=ours.batch_size, stride=ours.cut.stride)
+        same = self.data(path=ours.path, cache=ours.caches, batch_size=ours.batch_size, stride=ours.cut.stride)
         loader, half = same.train_dataloader(), trainer.precision.startswith("bf16")
         again = itertools.chain.from_iterable(iter(loader) for _ in itertools.count())
         kept = itertools.cycle([next(again) for _ in range(TURN)])
@@ -131,7 +131,7 @@ def test_training_against_a_bare_loop(capsys, tmp_path, monkeypatch) -> None:
     turns = Turns(partial(WindowData, validation=0.0))
     monkeypatch.setattr(TimmVision, "encode", pretended)
     monkeypatch.setattr(
-        training, "Trainer", lambda **told: Trainer(**{**told, "callbacks": [*told["callbacks"], turns]})
+        machine, "Trainer", lambda **told: Trainer(**{**told, "callbacks": [*told["callbacks"], turns]})
     )
     told = ["--config", str(RECIPE), "--data", str(make_data(tmp_path)), "--out", str(tmp_path / "run")]
     told += ["--validation", "0", "--algo.init_args.policy.init_args.fusion.init_args.ground", "1.0"]
