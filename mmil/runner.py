@@ -88,7 +88,8 @@ class Runner(Actor):
             raise UserError(f"the policy needs {', '.join(missing)}; there are {there}")
         pictures = {name: torch.from_numpy(np.ascontiguousarray(observation.images[name])) for name in spec.cameras}
         shown = {name: one.permute(2, 0, 1)[None, None].to(device) for name, one in pictures.items()}
-        signals = {name: torch.from_numpy(np.asarray(observation.signals[name])) for name in spec.signals}
+        # copied: it is kept, and a robot's loop may write the next reading into the same array
+        signals = {name: torch.tensor(observation.signals[name]) for name in spec.signals}
         depths = {name: torch.from_numpy(metres(observation.maps[name])) for name in self._maps}
         return Seen(
             self.policy.vision.seen(shown),
