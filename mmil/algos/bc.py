@@ -66,7 +66,8 @@ class BC(Algorithm):
         self.reading_weight = reading if sentences else 0.0
         if sentences and self.reading_weight:
             language = self.policy.language
-            self.reading = Reading(sentences, size=language.tokens * language.width)
+            size, questions = language.tokens * language.width, self.policy.fusion.questions
+            self.reading = Reading(sentences, size=size, questions=questions)
         self.looking_weight = looking if looking_told(spec) else 0.0
         self.matching_weight = matching
         if matching:

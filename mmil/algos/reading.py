@@ -7,6 +7,7 @@ told nothing else takes long to learn its words.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,18 +17,43 @@ from mmil.contracts import Goal
 from mmil.heads.head import LEAST
 from mmil.ranks import shared
 
-ASPECTS = ("verb", "manner", "relation", "shape", "colour", "target_shape", "target_colour")
+WHOLE = ("verb", "manner", "relation")
+THINGS = ("object", "target")
+PARTS = ("shape", "colour")
+
+
+class Aspect(NamedTuple):
+    """What is told of a goal: a part of it, or of the thing that it holds."""
+
+    readout: str
+    part: str
+    thing: str | None = None
+    question: int | None = None  # whose tokens tell it; None: all
+
+    def of(self, goal: Goal) -> str:
+        return getattr(getattr(goal, self.thing) if self.thing else goal, self.part, None) or ""
 
 
 class Reading(nn.Module):
-    """Linear readouts of what a goal is made of, of which the data have more than one, from a sentence's tokens."""
+    """Linear readouts of what a goal is made of, of which the data have more than one, from a sentence's tokens.
 
-    def __init__(self, sentences: Mapping[Goal, Sequence[str]], *, size: int) -> None:
+    questions: among which a fusion shares the tokens out. Where each thing of a goal has one, the same readouts of
+    shape and colour read the object from the first and the target from the second, so that both come to be told alike
+    and a thing that was only ever an object is understood as a target (“beside the bar”).
+    """
+
+    def __init__(self, sentences: Mapping[Goal, Sequence[str]], *, size: int, questions: int = 1) -> None:
         super().__init__()
         self._goals = {sentence: goal for goal in sorted(sentences, key=str) for sentence in sentences[goal]}
-        names = {aspect: sorted({_of(goal, aspect) for goal in sentences}) for aspect in ASPECTS}
-        self._names = {aspect: values for aspect, values in names.items() if len(values) > 1}  # one teaches nothing
-        self.readouts = nn.ModuleDict({aspect: nn.Linear(size, len(names)) for aspect, names in self._names.items()})
+        self._questions = questions
+        names: dict[str, set[str]] = {}
+        aspects = _aspects(questions)
+        for aspect in aspects:
+            names.setdefault(aspect.readout, set()).update(aspect.of(goal) for goal in sentences)
+        self._names = {name: sorted(values) for name, values in names.items() if len(values) > 1}  # one teaches nothing
+        self._aspects = [aspect for aspect in aspects if aspect.readout in self._names]
+        sizes = {aspect.readout: size if aspect.question is None else size // questions for aspect in self._aspects}
+        self.readouts = nn.ModuleDict({name: nn.Linear(sizes[name], len(had)) for name, had in self._names.items()})
 
     def loss(self, tokens: torch.Tensor, sentences: Sequence[str]) -> torch.Tensor:
         """Cross-entropy, summed over the aspects, of tokens (B, Q, D) of those sentences that mean one goal anywhere.
@@ -36,14 +62,22 @@ class Reading(nn.Module):
         """
         known = [at for at, sentence in enumerate(sentences) if sentence in self._goals]
         goals, flat = [self._goals[sentences[at]] for at in known], tokens.flatten(1)[known]
+        asked = flat.chunk(self._questions, dim=1)
         loss, count = flat.new_zeros(()), shared(torch.tensor(len(known), device=flat.device)).clamp(min=LEAST)
-        for aspect, names in self._names.items():
-            wanted = torch.tensor([names.index(_of(goal, aspect)) for goal in goals], device=flat.device).long()
-            loss = loss + F.cross_entropy(self.readouts[aspect](flat), wanted, reduction="sum") / count
+        for aspect in self._aspects:
+            names = self._names[aspect.readout]
+            wanted = torch.tensor([names.index(aspect.of(goal)) for goal in goals], device=flat.device).long()
+            told = self.readouts[aspect.readout](flat if aspect.question is None else asked[aspect.question])
+            loss = loss + F.cross_entropy(told, wanted, reduction="sum") / count
         return loss
 
 
-def _of(goal: Goal, aspect: str) -> str:
-    whose, _, part = aspect.rpartition("_")
-    holder = goal.target if whose else goal.object if part in ("shape", "colour") else goal
-    return getattr(holder, part, None) or ""
+def _aspects(questions: int) -> list[Aspect]:
+    aspects = [Aspect(part, part) for part in WHOLE]
+    for question, thing in enumerate(THINGS):
+        for part in PARTS:
+            if questions >= len(THINGS):
+                aspects.append(Aspect(part, part, thing, question))
+            else:
+                aspects.append(Aspect(f"{thing}_{part}", part, thing))
+    return aspects

@@ -54,7 +54,10 @@ class Fusion(nn.Module, ABC):
 
     What may join a policy that has learnt begins without effect: `columns` says of a weight what its columns read, and
     of the tokens of each of `sources` the loudness is in `hearing`, where they meet those of others in an attention.
+    questions: among which the sentence's tokens are shared out, in their order.
     """
+
+    questions: int = 1
 
     columns: Mapping[str, list[tuple[str, int]]] = {}  # weight → what its columns read, and how many do
     sources: Mapping[str, int] = {}  # camera_<name> or other_<number>, before each its …-first → tokens, in this order
