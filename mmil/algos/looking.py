@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import torch
 
 from mmil.contracts import BODY_POSES, Batch, Spec
-from mmil.encoders.geometry import picture_place
 from mmil.heads.head import LEAST
+from mmil.pinhole import picture_place
 from mmil.ranks import shared
 
 

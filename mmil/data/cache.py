@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mmil.contracts import UserError, camera_of
+from mmil.contracts import UserError, map_name
 from mmil.data.dataset import INDEX, MANIFEST, Dataset
 from mmil.data.layout import Layout
 from mmil.data.locked import LOCK, locked
@@ -132,7 +132,7 @@ def _shard(source: Dataset, rows: Iterable[Row], encode: Encode, *, kept: Kept) 
     shapes: dict[str, Any] = {}
     for row, sample in read_samples(source.path, rows):
         arrays = decode_arrays(sample["npz"])
-        features = _features(source, row, sample, encode, kept=kept)
+        features = _features(source, row, sample, arrays, encode=encode, kept=kept)
         found = {camera: tuple(stage.shape[1:] for stage in stages) for camera, stages in features.items()}
         if (shapes := shapes or found) != found:
             raise UserError(f"the encoder gave features of {found} for {row.key}, of {shapes} before")
@@ -143,18 +143,22 @@ def _shard(source: Dataset, rows: Iterable[Row], encode: Encode, *, kept: Kept) 
     yield END_OF_ARCHIVE
 
 
-def _features(source: Dataset, row: Row, sample: Sample, encode: Encode, *, kept: Kept) -> dict[str, list[np.ndarray]]:
-    """The stages of every camera of an episode, and its depth, which no view changes."""
-    features, wanted = {}, range(0, row.steps + 1, kept.every)
+def _features(
+    source: Dataset, row: Row, sample: Sample, arrays: Mapping[str, np.ndarray], *, encode: Encode, kept: Kept
+) -> dict[str, list[np.ndarray]]:
+    """The stages of every camera of an episode in every view, and of its depth."""
+    features, deep, wanted = {}, {}, range(0, row.steps + 1, kept.every)
     for camera, size in source.spec.cameras.items():
         frames = np.stack([decode_image(sample[frame_name(camera, i)], size) for i in wanted])
-        frames = kept.views.of(frames, key=row.key, camera=camera)
+        told: dict[str, np.ndarray] = {}
+        if (pose := f"signals/camera_{camera}") in arrays:
+            told["pose"] = arrays[pose][:: kept.every]
+        if (name := map_name(camera, "depth")) in kept.maps:
+            told["depth"] = np.stack([decode_map(sample[map_file(name, i)], name, size[:2]) for i in wanted])
+        frames, deep[name] = kept.views.of(frames, key=row.key, camera=camera, **told)
         features[camera] = _checked(camera, encode(camera, frames), frames=len(frames))
     for name in kept.maps:
-        size = source.spec.cameras[camera_of(name)]
-        depth = np.stack([decode_map(sample[map_file(name, i)], name, size[:2]) for i in wanted])
-        stages = _checked(name, encode(name, depth), frames=len(depth))
-        features[name] = [np.concatenate([stage] * kept.views.count) for stage in stages]
+        features[name] = _checked(name, encode(name, deep[name]), frames=len(deep[name]))
     return features
 
 

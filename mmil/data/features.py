@@ -25,6 +25,7 @@ from mmil.data.sample import per_frame
 from mmil.data.sentences import Rephrase, Told, number
 from mmil.data.shards import Row
 from mmil.data.stream import Clock
+from mmil.data.views import Views
 from mmil.data.windows import Cut, stacked, unpushed
 
 OPEN_SHARDS = 64  # at most, a process
@@ -42,9 +43,11 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         clock: Clock,
         rephrase: Rephrase | None = None,
         maps: Sequence[str] = (),
+        views: Views | None = None,
         seed: int | None = None,
     ) -> None:
-        """seed: of the views that are drawn; None: all windows are read as they are, and count once."""
+        """views: those the cache was made of. seed: of which are drawn; None: windows are read as they are, once."""
+        self._views = views or Views()
         self._rows, self._cut, self._maps, self._seed = rows, cut, maps, seed
         self._clock, self._rephrase = clock, rephrase
         self._layout = Layout.of(cache.manifest)
@@ -78,7 +81,9 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         starts = np.concatenate([[0], self._ends])[episodes]
         times = (windows - starts) * self._cut.stride
         where = [(self._rows[e], t) for e, t in zip(episodes.tolist(), times.tolist(), strict=True)]
-        at_rows, at_maps = (self._places[episodes] + self._view_offsets(where, again.tolist())).T.tolist()
+        views = self._drawn_views(where, again.tolist())
+        offsets = [(0, view * self._layout.view_size(row.steps)) for view, (row, _) in zip(views, where, strict=True)]
+        at_rows, at_maps = (self._places[episodes] + np.array(offsets)).T.tolist()
         ahead, seen = self._cut.future - 1, self._cut.observations  # rows hold the actions to come as well
         rows = torch.empty((len(where), seen + ahead, self._layout.row_size))
         self._fill(rows, where, places=at_rows, ahead=ahead)
@@ -86,17 +91,28 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         self._fill(maps, [(row, t // self._layout.every) for row, t in where], places=at_maps, ahead=0)
         told = [self._told(*one) for one in zip(where, again.tolist(), strict=True)]
         counted = torch.from_numpy((again == 0) | (self._seed is not None))
-        return self._batch(rows, maps, where, told=told, counted=counted)
+        batch = self._batch(rows, maps, where, told=told, counted=counted)
+        self._place_cameras(batch, where, views)
+        return batch
 
-    def _view_offsets(self, where: list[tuple[Row, int]], again: list[int]) -> np.ndarray:
-        """int64 (B, 2) [bytes]: from the first view to the one that is read."""
-        offsets = np.zeros((len(where), 2), np.int64)
-        if self._seed is not None and self._layout.views > 1:
-            epoch, _ = self._clock.now
-            for slot, ((row, t), count) in enumerate(zip(where, again, strict=True)):
-                view = number(self._seed, "view", epoch, row.key, t, count) % self._layout.views
-                offsets[slot, 1] = view * self._layout.view_size(row.steps)
-        return offsets
+    def _drawn_views(self, where: list[tuple[Row, int]], again: list[int]) -> list[int]:
+        """Which view of each window is read."""
+        if self._seed is None or self._layout.views == 1:
+            return [0] * len(where)
+        epoch, _ = self._clock.now
+        return [
+            number(self._seed, "view", epoch, row.key, t, count) % self._layout.views
+            for (row, t), count in zip(where, again, strict=True)
+        ]
+
+    def _place_cameras(self, batch: Batch, where: list[tuple[Row, int]], views: list[int]) -> None:
+        """Where each camera stands in the view that is read of it; the rows hold where it stood."""
+        for camera in batch.images:
+            if (pose := batch.signals.get(f"camera_{camera}")) is None:
+                continue
+            for slot, ((row, _), view) in enumerate(zip(where, views, strict=True)):
+                if view:
+                    pose[slot] = self._views.posed(pose[slot], key=row.key, camera=camera, view=view)
 
     def _fill(self, tensor: torch.Tensor, where: list[tuple[Row, int]], *, places: list[int], ahead: int) -> None:
         """Read frames t-K+1 … t+ahead of each window into its slot; repeat the first and last the episode has.

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 from weakref import WeakSet
 
-import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from mmil.contracts import VISITED, Batch, Goal, Spec, UserError, require_known, stream_of
-from mmil.data.augment import Transform, augment
+from mmil.data.augment import Transform, augment_batch
 from mmil.data.balance import Balance
 from mmil.data.cache import open_features
 from mmil.data.chosen import Chosen, require_least, shared_batch
@@ -64,7 +63,7 @@ class WindowData(LightningDataModule):
         balance_episodes: 0 reads every training window once an epoch, 1 every episode of a skill equally often
         weights: quality → how much its demonstrations count in imitation, unnamed ones 1; what is held
             out counts alike
-        maps: [depth] gives depth too; it is not augmented
+        maps: [depth] gives depth too
         augment: for training images, on the device, or, with cached features, what makes the further of their views
         views: of every picture in the cached features, one of which is drawn at each reading
         seed: of the order of windows and of all that is drawn
@@ -213,14 +212,10 @@ class WindowData(LightningDataModule):
         return self._loader(training=False) if self.held_out_rows else []
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Augment the images of a training batch, where the training runs."""
+        """Augment what the cameras of a training batch show, where the training runs."""
         if self.views.transforms and not self.caches and self.trainer is not None and self.trainer.training:
-            draws = number(self.seed, "augment", self.trainer.global_rank, self.trainer.global_step) >> 1
-            generator = torch.Generator().manual_seed(draws)
-            batch.images = {
-                camera: augment(images, self.views.transforms, generator=generator)
-                for camera, images in batch.images.items()
-            }
+            seed = number(self.seed, "augment", self.trainer.global_rank, self.trainer.global_step)
+            augment_batch(batch, self.views.transforms, seed=seed)
         return batch
 
     def state_dict(self) -> dict[str, Any]:
@@ -282,7 +277,7 @@ class WindowData(LightningDataModule):
         self, rows: Sequence[Row], *, training: bool, rephrase: Rephrase | None, workers: int, clock: Clock, ring: Ring
     ) -> DataLoader:
         assert self.features is not None
-        drawn: dict[str, Any] = {"maps": self.maps, "seed": self.seed if training else None}
+        drawn: dict[str, Any] = {"maps": self.maps, "seed": self.seed if training else None, "views": self.views}
         windows = FeatureWindows(self.features, rows, cut=self.cut, clock=clock, rephrase=rephrase, **drawn)
         order = Order(
             windows=len(windows),

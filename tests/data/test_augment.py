@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmil.contracts import UserError
-from mmil.data.augment import Colour, Crop, Erase, Shift, augment
+from mmil.data.augment import Colour, Crop, Erase, Shift, Shot, augment
 
 OFF = {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0}
 
@@ -39,7 +39,7 @@ def test_a_shift_moves_each_sample_by_itself_and_its_frames_together():
 
 def test_nothing_is_ever_flipped():
     for seed in range(20):
-        moved = augment(place(), [Shift(pixels=6)], generator=seeded(seed)).long()
+        moved = augment(Shot(place()), [Shift(pixels=6)], seed=seed).images.long()
         assert (moved[:, :, 1].diff(dim=-1) >= 0).all() and (moved[:, :, 0].diff(dim=-2) >= 0).all()
 
 
@@ -72,7 +72,7 @@ def test_what_each_property_means():
 
 def test_the_seed_decides(images):
     both = [Shift(pixels=4), Colour()]
-    first, again, other = (augment(images, both, generator=seeded(seed)) for seed in (1, 1, 2))
+    first, again, other = (augment(Shot(images), both, seed=seed).images for seed in (1, 1, 2))
     assert (first == again).all() and (first != other).any()
 
 

@@ -55,12 +55,14 @@ def test_training_draws_a_view_at_each_reading_and_validation_sees_what_is_there
 
 def test_views_are_drawn_once_an_episode_and_camera():
     frames = np.full((4, 8, 8, 3), 100, np.uint8)
-    seen = VIEWS.of(frames, key="one", camera="front").reshape(3, 4, -1)
+
+    def views(key: str, camera: str) -> np.ndarray:
+        return VIEWS.of(frames, key=key, camera=camera)[0].reshape(3, 4, -1)
+
+    seen = views("one", "front")
     assert (seen[0] == 100).all() and (seen == seen[:, :1, :1]).all()
-    assert (seen == VIEWS.of(frames, key="one", camera="front").reshape(3, 4, -1)).all()
-    others = [
-        VIEWS.of(frames, key=key, camera=camera)[-1].mean() for key, camera in (("two", "front"), ("one", "wrist"))
-    ]
+    assert (seen == views("one", "front")).all()
+    others = [views(key, camera)[2].mean() for key, camera in (("two", "front"), ("one", "wrist"))]
     assert len({seen[1].mean(), seen[2].mean(), *others}) == 4
 
 

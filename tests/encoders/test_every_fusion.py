@@ -13,8 +13,9 @@ import mmil.encoders
 from mmil.config import parse
 from mmil.contracts import UserError
 from mmil.encoders import Context, Fusion, Sentence, SignalTokens, Sizes, TextTokens
-from mmil.encoders.geometry import pluecker_rays, world_rays
+from mmil.encoders.geometry import pluecker_rays
 from mmil.encoders.transformer import pooling
+from mmil.pinhole import world_rays
 from tests.learning import SPEC, tiny_batch, tiny_policy, unit_stats
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmil.encoders.geometry import ground_places, picture_place, rotate
+from mmil.encoders.geometry import ground_places
+from mmil.pinhole import picture_place, rotate
 from mmil.scenes import Randomisation, Tabletop
 
 

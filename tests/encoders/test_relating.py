@@ -5,8 +5,8 @@ import torch
 
 from mmil.contracts import UserError
 from mmil.encoders import FilmFusion, Sizes
-from mmil.encoders.geometry import world_rays
 from mmil.encoders.language import Sentence
+from mmil.pinhole import world_rays
 
 GRID, TOKEN, ABOVE = (8, 8), 16, [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.8]  # a camera that looks straight down
 LEFT, RIGHT, BY_THE_CAN = range(3)

@@ -6,8 +6,8 @@ import torch
 
 from mmil.contracts import ROBOT, Spec, Thing, UserError
 from mmil.contracts.maps import DEEPEST, millimetres
-from mmil.encoders.geometry import cell_rays, rotate
 from mmil.experts import Lift
+from mmil.pinhole import cell_rays, rotate
 from mmil.rollout import rollout
 from mmil.scenes import Randomisation, Tabletop
 from mmil.scenes.classic import PickPlace
