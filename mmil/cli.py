@@ -43,6 +43,7 @@ VERBS = {
     ),
     "train": Verb("mmil.commands:train", "--config YAML --data DIR --out RUN", "train a policy"),
     "evaluate": Verb("mmil.commands:evaluate", "RUN --suite NAME", "run trials of a policy"),
+    "diagnose": Verb("mmil.commands:diagnose", "RUN", "compare a policy with its expert, and say why it fails"),
     "ablate": Verb("mmil.commands:ablate", "--config YAML --data DIR --out DIR", "train and judge variants"),
     "report": Verb("mmil.commands:report", "RUN...", "write report.html"),
     "serve": Verb("mmil.commands:serve", "RUN [--host --port]", "offer a policy over a socket to another machine"),

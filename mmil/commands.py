@@ -123,6 +123,20 @@ def evaluate(arguments: Sequence[str]) -> int:
     return 0
 
 
+def diagnose(arguments: Sequence[str]) -> int:
+    """`mmil diagnose`."""
+    from mmil.config import parse
+    from mmil.diagnosis.diagnose import diagnose as run
+    from mmil.diagnosis.diagnose import lines_of
+
+    parsed = parse(run, arguments, verb="diagnose", positional=("run",), skip=("command",))
+    found = run(**parsed.options, command=shlex.join(["mmil", "diagnose", *arguments]))
+    for line in lines_of(found):
+        say(line)
+    say(f"next: mmil report {parsed.options['run']}")
+    return 0
+
+
 def ablate(arguments: Sequence[str]) -> int:
     """`mmil ablate`: exit code 1 with the reasons where a variant failed."""
     from mmil.ablation.ablate import ablate as run

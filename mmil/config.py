@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-from mmil.contracts import Scene, UserError
+from mmil.contracts import Actor, Scene, UserError
 from mmil.strict import read_options
 
 PROJECT = Path(__file__).parents[1]  # a clone holds configs/ here; so does a wheel's site-packages
@@ -148,6 +148,27 @@ def build_scene(node: Mapping[str, Any]) -> Scene:
     def holder(*, scene: Callable[[], Scene]) -> None: ...
 
     return rebuild(holder, {"scene": dict(node)})["scene"]()
+
+
+def build_actor(node: Mapping[str, Any]) -> Actor:
+    """The actor that an `actor:` node of a config names."""
+
+    def holder(*, actor: Callable[[], Actor]) -> None: ...
+
+    return rebuild(holder, {"actor": dict(node)})["actor"]()
+
+
+def expert_of(made_with: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """The config of who labelled data that were made with this config: whoever was named to, or who labels the actor.
+
+    where: says in the error whose data name nobody.
+    """
+    node = made_with.get("expert") or made_with.get("actor")
+    while isinstance(node, Mapping) and isinstance(own := (node.get("init_args") or {}).get("expert"), Mapping):
+        node = own
+    if not isinstance(node, Mapping):
+        raise UserError(f"{where} do not say by which expert they were made; generate some that do")
+    return dict(node)
 
 
 def scene_of(path: Path) -> Callable[[], Scene] | None:

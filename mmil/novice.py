@@ -33,23 +33,24 @@ class Novice(Actor):
         return {"policy": file_sha256(self.folder.path / MODEL)}
 
     def reset(self, seed: int) -> None:
-        self._runner.reset(seed)
+        self.runner.reset(seed)
 
     def interrupted(self) -> None:
-        self._runner.interrupted()
+        self.runner.interrupted()
 
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
-        runner = self._runner
-        with _one_thread():
+        runner = self.runner
+        with one_thread():
             return runner.act(observation)
 
     @cached_property
-    def _runner(self) -> Runner:
+    def runner(self) -> Runner:
+        """The policy as an actor, loaded when it is first needed."""
         return load_runner(self.folder.path, **self._options)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """With more, what is computed differs in the last bit, and an episode with the process that it was made in."""
     import torch
 

@@ -25,6 +25,7 @@ from mmil.contracts import (
     Step,
     UserError,
     map_dtype,
+    spans_of,
 )
 
 Instruction = str | Callable[[Goal, Sequence[Body]], str]  # of a goal, and of what is there
@@ -37,6 +38,7 @@ class Turn:
     step: Step
     action: np.ndarray | None = None  # float32 (A,), executed
     label: np.ndarray | None = None  # float32 (A,), the expert's answer; the executed action where nobody labels
+    labelled: bool = True  # whether it is the expert's, or nobody's because the actor did not ask
     outcome: Outcome | None = None
 
 
@@ -63,8 +65,9 @@ def play(
         if step.outcome is not None:
             break
         action = _act(actor, step)
-        label = action if expert is None or expert is actor else _act(expert, step)
-        yield Turn(step, action, label)
+        # the expert sees every instant, since it may keep a history; what nobody asked for is nobody's label
+        answer = action if expert is None or expert is actor else _act(expert, step)
+        yield Turn(step, action, answer if actor.asks else action, labelled=actor.asks)
         step = scene.step(action)
     yield Turn(step, outcome=step.outcome or "timeout")
 
@@ -184,6 +187,7 @@ class _Tape:
             quality=actor.quality,
             provenance={**self.scene.spec.provenance, **actor.provenance},
             maps={name: np.stack(frames) for name, frames in self.maps.items()},
+            labelled=None if all(turn.labelled for turn in acted) else spans_of([turn.labelled for turn in acted]),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     from mmil.policy import Policy
     from mmil.runner import Runner
 
-CONFIG, SPEC, STATS, DATA, TRAIN, MODEL, TEXT, VISION = (
+CONFIG, SPEC, STATS, DATA, METRICS, TRAIN, MODEL, TEXT, VISION = (
     "config.yaml",
     "spec.json",
     "stats.json",
     "data.json",
+    "metrics.csv",
     "train.json",
     "model.safetensors",
     "text",
@@ -133,7 +135,7 @@ class RunFolder:
 
     def lines(self) -> list[str]:
         """What there is to say of a finished run."""
-        told, shares = self._json(TRAIN), self.data.get("shares") or {}
+        told, shares = self.trained, self.data.get("shares") or {}
         found = [f"{self.path}: {told['epochs']} epochs in {told['seconds'] / 60:.1f} min on {told['device']}"]
         if told.get("val_loss") is not None:
             found[0] += f"; loss on held-out episodes {told['val_loss']:.4g} (choose by success, not by it)"
@@ -147,6 +149,20 @@ class RunFolder:
         """Write what the run is trained on, before it begins."""
         for name, value in ((SPEC, spec.to_json()), (STATS, stats.to_json()), (DATA, data)):
             self.write(name, value)
+
+    def become(self, other: RunFolder, **trained: Any) -> None:
+        """What the finished run `other` is, under this folder's own config; trained: what train.json says otherwise."""
+        for name in (TEXT, VISION):
+            if (other.path / name).is_dir():
+                shutil.copytree(other.path / name, self.path / name, dirs_exist_ok=True)
+        for name in (SPEC, STATS, DATA, METRICS, MODEL):
+            write_atomic(self.path / name, (other.path / name).read_bytes())
+        self.write(TRAIN, {**other.trained, **trained})
+
+    @property
+    def trained(self) -> dict[str, Any]:
+        """How a finished run was trained: epochs, steps, seconds, device …"""
+        return self._json(TRAIN)
 
     def finish(self, policy: Any, state: Mapping[str, Any], **about: Any) -> None:
         """Write the weights, `state`, then train.json, which says that they are there."""

@@ -43,11 +43,13 @@ class Runner(Actor):
         self._plan: deque[np.ndarray] = deque()
         self._plans: deque[np.ndarray] = deque(maxlen=policy.future)  # with ensemble: chunks (H, A), oldest first
         self._chance = torch.Generator().get_state()
+        self.plans = 0  # that were made in this episode
+        self._shown: Batch | None = None  # what the last of them follows from
 
     def reset(self, seed: int) -> None:
         for kept in (self._history, self._plan, self._plans):
             kept.clear()
-        self._first = None
+        self._first, self._shown, self.plans = None, None, 0
         self._chance = torch.Generator().manual_seed(seed).get_state()
 
     def interrupted(self) -> None:
@@ -63,6 +65,14 @@ class Runner(Actor):
             self._plan.extend(self._planned(observation.instruction))
         return self._plan.popleft().astype(np.float32)
 
+    @property
+    @torch.no_grad()
+    def vector(self) -> torch.Tensor:
+        """(1, C): the context that the last plan follows from."""
+        if self._shown is None:
+            raise ValueError("nothing has been planned in this episode")
+        return self.policy.context(self._shown).vector
+
     def _planned(self, instruction: str) -> np.ndarray:
         """(E, A), what is done next."""
         chunk = self._sample(instruction)
@@ -75,8 +85,10 @@ class Runner(Actor):
         """A chunk (H, A). Heads draw on the processor's default generator, which is lent the episode's state."""
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self._chance)
-            chunk = self.policy.sample(self._batch(instruction))[0].cpu().numpy()
+            self._shown = self._batch(instruction)
+            chunk = self.policy.sample(self._shown)[0].cpu().numpy()
             self._chance = torch.get_rng_state()
+        self.plans += 1
         return chunk
 
     @torch.no_grad()

@@ -54,21 +54,21 @@ def test_every_teleop_config_parses(path, tmp_path):
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("train/*.yaml")), ids=lambda path: path.stem)
 def test_every_train_config_parses(path, tmp_path):
-    from mmil.algos.training import train
+    from mmil.algos.launch import train_somewhere
 
     arguments = ["--config", str(path), "--data", "data", "--out", str(tmp_path)]
-    parsed = parse(train, arguments, verb="train", skip=("config",))
+    parsed = parse(train_somewhere, arguments, verb="train", skip=("config", "tell"))
     assert callable(parsed.options["algo"]) and parsed.resolved["algo"]["class_path"].startswith("mmil.algos.")
 
 
 @pytest.mark.parametrize("recipe", sorted(CONFIGS.glob("train/*.yaml")), ids=lambda path: path.stem)
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("head/*.yaml")), ids=lambda path: path.stem)
 def test_every_head_can_be_laid_over_every_train_config(path, recipe, tmp_path):
-    from mmil.algos.training import train
+    from mmil.algos.launch import train_somewhere
 
     def parsed(*configs):
-        arguments = [part for config in configs for part in ("--config", str(config))]
-        resolved = parse(train, [*arguments, "--data", "d", "--out", "o"], verb="train", skip=("config",)).resolved
+        arguments = [part for config in configs for part in ("--config", str(config))] + ["--data=d", "--out=o"]
+        resolved = parse(train_somewhere, arguments, verb="train", skip=("config", "tell")).resolved
         return resolved, resolved["algo"]["init_args"]["policy"]["init_args"].pop("head")
 
     (plain, _), (laid, head) = parsed(recipe), parsed(recipe, path)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from mmil.ablation import child
+from mmil import child
 from mmil.ablation.forecast import forecast
 from mmil.ablation.page import write
-from mmil.ablation.recipe import Axes, Job, Options, Recipe, Resolve, chosen, require_episodes
+from mmil.ablation.recipe import Axes, Job, Recipe, Resolve, chosen, require_episodes
 from mmil.ablation.results import judged, results, trained
+from mmil.child import Options, Run
 from mmil.contracts import UserError
 from mmil.data.locked import LOCK, locked
 from mmil.evaluation.suites import load_suite
@@ -26,9 +27,6 @@ class Ablation:
 
     lines: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
-
-
-Run = Callable[[Sequence[str]], None]  # does a command line without "mmil"; UserError where it fails
 
 
 def ablate(

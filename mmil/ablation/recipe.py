@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mmil.child import Options, flags
 from mmil.contracts import UserError, require_known
 from mmil.data.dataset import Dataset
 
 BASE = "base"  # the training that nothing is changed in
 JUDGED = ("trials", "seed", "horizon", "execute", "ensemble", "workers", "patience")
 OURS = {"data", "out", "seed", "config"}
-Value = None | bool | int | float | str | list | dict  # not Any: the parser would build what it names
-Options = Mapping[str, Value]  # of a verb, by their dotted names
 Place = tuple[str, str]  # axis and name of a variant
 Resolve = Callable[[Sequence[str]], Mapping[str, Any]]  # a command line without "mmil" → all of its options
 
@@ -157,17 +155,3 @@ def chosen(jobs: Sequence[Job], only: str | None) -> list[Job]:
 
 def called(axis: str, name: str) -> str:
     return f"{axis}-{name}" if axis else name
-
-
-def flags(options: Options) -> tuple[str, ...]:
-    """Options as a command line has them: one more config, because a flag cannot say that a part is null."""
-    nested: dict[str, Any] = {}
-    for name, value in options.items():
-        *path, last = str(name).split(".")
-        node = nested
-        for part in path:
-            node = node.setdefault(part, {})
-            if not isinstance(node, dict):
-                raise UserError(f"{name} is a part of {part}, which is given a value of its own")
-        node[last] = deepcopy(value)
-    return ("--config", json.dumps(nested)) if nested else ()

@@ -67,7 +67,8 @@ def fit(trainer: Trainer, module: Algorithm, windows: WindowData, folder: RunFol
     if trainer.is_global_zero:
         ending, account = (_of(trainer, kind) for kind in (Ending, Account))
         device = str(trainer.strategy.root_device)
-        about: dict[str, Any] = {"epochs": trainer.max_epochs, "seconds": ending.seconds, "device": device}
+        about: dict[str, Any] = {"epochs": trainer.max_epochs, "steps": trainer.global_step}
+        about |= {"seconds": ending.seconds, "device": device}
         about |= {"processes": trainer.world_size, "strategy": type(trainer.strategy).__name__}
         about |= {"data_wait": account.wait, "val_loss": ending.val_loss}
         folder.finish(module.policy, ending.state, **about)

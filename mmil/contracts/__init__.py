@@ -36,6 +36,7 @@ from mmil.contracts.maps import (
     millimetres,
     stream_of,
 )
+from mmil.contracts.spans import Spans, flags_of, spans_of, spans_told
 from mmil.contracts.spec import Spec
 from mmil.contracts.state import BODY_POSES, Body, Observation, State, Step
 
@@ -61,6 +62,7 @@ __all__ = [
     "Observation",
     "Outcome",
     "Scene",
+    "Spans",
     "Spec",
     "Split",
     "State",
@@ -70,6 +72,7 @@ __all__ = [
     "Trial",
     "UserError",
     "camera_of",
+    "flags_of",
     "map_dtype",
     "map_name",
     "metres",
@@ -77,5 +80,7 @@ __all__ = [
     "require_feasible",
     "require_known",
     "require_number",
+    "spans_of",
+    "spans_told",
     "stream_of",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 
 from mmil.contracts.errors import NotFinite
 from mmil.contracts.goal import Goal, Outcome, Split, Thing
+from mmil.contracts.spans import Spans, fit
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Episode:
     provenance: Mapping[str, str] = field(default_factory=dict)  # see Spec.provenance; empty where nobody wrote it down
     maps: Mapping[str, np.ndarray] = field(default_factory=dict)  # <camera>.<stream> → (T+1, h, w), see maps.py
     references: tuple[str, ...] = ()  # other sentences that ask for its goal in its scene, and in others may not
+    labelled: Spans | None = None  # the steps whose label is the expert's, elsewhere it is what was executed; None: all
 
     def __post_init__(self) -> None:
         steps = len(self.actions)
@@ -44,6 +46,8 @@ class Episode:
             raise ValueError(f"actions {self.actions.shape} and labels {self.labels.shape} must both be (T, A)")
         if len(self.rewards) != steps:
             raise ValueError(f"{steps} actions but {len(self.rewards)} rewards")
+        if self.labelled is not None and not fit(self.labelled, steps):
+            raise ValueError(f"labelled {self.labelled} are no spans of {steps} steps")
         lasting = {**self.images, **self.maps, **self.signals, **self.privileged, "states": self.states}
         for name, array in lasting.items():
             if len(array) != steps + 1:

@@ -93,6 +93,11 @@ class Actor(ABC):
         """Of this episode, beside the scene's: what else it was made from, by name."""
         return {}
 
+    @property
+    def asks(self) -> bool:
+        """Whether it wants the expert's label for the instant that it has just acted in."""
+        return True
+
     @abstractmethod
     def reset(self, seed: int) -> None:
         """Forget the last episode; any randomness of the new one comes from `seed`."""

@@ -26,7 +26,7 @@ from mmil.data.sentences import Rephrase, Told, number
 from mmil.data.shards import Row
 from mmil.data.stream import Clock
 from mmil.data.views import Views
-from mmil.data.windows import Cut, stacked, unpushed
+from mmil.data.windows import Cut, held, stacked, unpushed
 
 OPEN_SHARDS = 64  # at most, a process
 
@@ -57,7 +57,8 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
                 f"{cache.path} has maps of one frame in {every}; windows of {cut.past} at one in {cut.stride} need more"
             )
         require_known("map", maps, self._layout.shapes, where=f"in {cache.path}")
-        self._ends = np.cumsum([len(cut.times(row.steps)) for row in rows])  # of each episode's numbers
+        self._times = [cut.times(row) for row in rows]
+        self._ends = np.cumsum([len(times) for times in self._times])  # of each episode's numbers
         self._places = _places(self._layout, rows)  # (episodes, 2) [bytes]
         self._files = _Files(cache.path)
 
@@ -79,8 +80,8 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         again, windows = np.divmod(np.asarray(numbers), len(self))
         episodes = np.searchsorted(self._ends, windows, side="right")
         starts = np.concatenate([[0], self._ends])[episodes]
-        times = (windows - starts) * self._cut.stride
-        where = [(self._rows[e], t) for e, t in zip(episodes.tolist(), times.tolist(), strict=True)]
+        places = zip(episodes.tolist(), (windows - starts).tolist(), strict=True)
+        where = [(self._rows[episode], self._times[episode][place]) for episode, place in places]
         views = self._drawn_views(where, again.tolist())
         offsets = [(0, view * self._layout.view_size(row.steps)) for view, (row, _) in zip(views, where, strict=True)]
         at_rows, at_maps = (self._places[episodes] + np.array(offsets)).T.tolist()
@@ -148,25 +149,36 @@ class FeatureWindows(torch.utils.data.Dataset[Batch]):
         counted: torch.Tensor,
     ) -> Batch:
         seen, columns = self._cut.observations, self._layout.columns
-        times, steps = torch.tensor([[t, row.steps] for row, t in where]).T
         spec = self._layout.spec
         numbers = {name: _shaped(rows[:, :seen, columns[name]], shape) for name, shape in per_frame(spec).items()}
+        known, unstrayed = self._known(where), self._unpushed(rows[:, seen - 1 :], columns)
+        actions = rows[:, seen - 1 :, columns[self._cut.target]]
+        for slot, (row, _) in enumerate(where):
+            if row.labelled is not None:
+                actions[slot] = torch.from_numpy(held(actions[slot].numpy(), known[slot].numpy()))
         own = torch.tensor([one.own for one in told]) & counted
         features = self._layout.split(maps)
         return Batch(
             images={camera: features[camera] for camera in spec.cameras},
             signals={name: numbers[f"signals/{name}"] for name in spec.signals},
             instruction=[one.sentence for one in told],
-            actions=rows[:, seen - 1 :, columns[self._cut.target]],
-            valid=((times[:, None] + torch.arange(self._cut.future)) < steps[:, None])
-            & self._unpushed(rows[:, seen - 1 :], columns)
-            & own[:, None],
+            actions=actions,
+            valid=known & unstrayed & own[:, None],
             privileged={name: numbers[f"privileged/{name}"] for name in spec.privileged},
             maps={name: features[name][0].float() for name in self._maps},
             weight=stacked([self._cut.weight(row.quality) for row, _ in where]),
             asked=torch.tensor([one.place(row.things) for (row, _), one in zip(where, told, strict=True)]),
             target=torch.tensor([one.target_place(row.things) for (row, _), one in zip(where, told, strict=True)]),
         )
+
+    def _known(self, where: list[tuple[Row, int]]) -> torch.Tensor:
+        """bool (B, H), see Cut.told; of an episode that is labelled throughout, where it still lasts."""
+        times, steps = torch.tensor([[t, row.steps] for row, t in where]).T
+        told = (times[:, None] + torch.arange(self._cut.future)) < steps[:, None]
+        for slot, (row, t) in enumerate(where):
+            if row.labelled is not None:
+                told[slot] = torch.from_numpy(self._cut.told(row, [t])[0])
+        return told
 
     def _unpushed(self, rows: torch.Tensor, columns: Mapping[str, slice]) -> torch.Tensor:
         strayed = self._cut.strayed(rows[..., columns["actions"]].numpy(), rows[..., columns["labels"]].numpy())

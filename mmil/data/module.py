@@ -141,6 +141,8 @@ class WindowData(LightningDataModule):
             raise UserError(f"{self.path}: a policy drove in episodes of quality {VISITED}: learn from their labels")
         if not self.training_rows:
             raise UserError(f"{self.path}: nothing to train on; {len(self.held_out_rows)} episodes are for validation")
+        if not any(self.cut.times(row) for row in self.training_rows):
+            raise UserError(f"{self.path}: no step that would be read is labelled; there is nothing to learn")
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -230,7 +232,7 @@ class WindowData(LightningDataModule):
             self._loaders.pop().close()
 
     def _balanced(self, rows: Sequence[Row]) -> Balance:
-        return self._balance(rows=rows, windows=[len(self.cut.times(row.steps)) for row in rows])
+        return self._balance(rows=rows, windows=[len(self.cut.times(row)) for row in rows])
 
     def _loader(self, *, training: bool) -> WindowLoader:
         rows = self.chosen.rows(self.features or self.dataset, training=training, of=self.path)
@@ -244,7 +246,7 @@ class WindowData(LightningDataModule):
         clock, ring = Clock(), Ring(workers=workers, size=size)
         read = self._feature_loader if self.features else self._image_loader
         loader = read(rows, training=training, rephrase=rephrase, workers=workers, clock=clock, ring=ring)
-        windows = sum(len(self.cut.times(row.steps)) for row in rows)
+        windows = sum(len(self.cut.times(row)) for row in rows)
         length = max(1, windows // self.batch_size) if training else -(-windows // self.batch_size)
         begin = self._begin_epoch if training else lambda: 0
         found = WindowLoader(loader, clock=clock, ring=ring, length=length, batch_size=share, begin=begin)

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from mmil.contracts import Episode, Goal, Spec, Thing, UserError, camera_of
+from mmil.contracts import Episode, Goal, Spec, Thing, UserError, camera_of, spans_told
 from mmil.data import maps
 from mmil.data.schema import NAME, SAMPLE, SIDE, misfit
 
@@ -142,6 +142,7 @@ def compose(
         provenance=description.get("provenance") or {},
         maps=measured,
         references=tuple(description.get("references") or ()),
+        labelled=spans_told(description.get("labelled")),
     )
 
 
@@ -272,6 +273,8 @@ def describe(episode: Episode, attempts: int, extras: Extras) -> dict[str, Any]:
         description["maps"] = list(episode.maps)
     if episode.references:
         description["references"] = list(episode.references)
+    if episode.labelled is not None:
+        description["labelled"] = [list(span) for span in episode.labelled]
     return {**description, "extras": dict(extras.about)} if extras.about else description
 
 

@@ -94,6 +94,7 @@ ATTEMPT: dict = {  # what a row of the index and the json of a sample both say
     "steps": natural,
     "quality": optional(str),
     "references": optional([str]),
+    "labelled": optional(lambda value: misfit(value, [[natural]]) is None and all(len(span) == 2 for span in value)),
 }
 ROW: Schema = {**ATTEMPT, "key": name, "index": natural, "shard": str, "offset": natural, "size": natural}
 SAMPLE: Schema = {

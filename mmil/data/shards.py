@@ -17,7 +17,8 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
-from mmil.contracts import Goal, Outcome, Split, Thing, UserError
+from mmil.contracts import Goal, Outcome, Spans, Split, Thing, UserError, spans_told
+from mmil.contracts.spans import fit
 from mmil.data.sample import BLOCK, encode_json, member_content, require_plain
 from mmil.data.schema import ATTEMPT, ROW, misfit
 
@@ -45,10 +46,16 @@ class Row:
     steps: int
     quality: str = EXPERT
     references: tuple[str, ...] = ()  # see Episode
+    labelled: Spans | None = None  # see Episode
+
+    @property
+    def labels(self) -> int:
+        """Of the expert's."""
+        return self.steps if self.labelled is None else sum(stop - first for first, stop in self.labelled)
 
     def to_json(self) -> dict[str, Any]:
-        told = asdict(self)
-        return told if self.references else {key: value for key, value in told.items() if key != "references"}
+        silent = {"references": not self.references, "labelled": self.labelled is None}
+        return {key: value for key, value in asdict(self).items() if not silent.get(key)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Row:
@@ -57,6 +64,9 @@ class Row:
         things = tuple(Thing(**thing) for thing in data["things"])
         told = {"goal": Goal.from_json(data["goal"]), "things": things, "quality": data.get("quality") or EXPERT}
         told["references"] = tuple(data.get("references") or ())
+        told["labelled"] = spans_told(data.get("labelled"))
+        if told["labelled"] is not None and not fit(told["labelled"], data["steps"]):
+            raise ValueError(f"labelled {data['labelled']!r:.60} are no spans of {data['steps']} steps")
         return cls(**{**data, **told})
 
 

@@ -110,7 +110,7 @@ class Stream:
 
     def _dealt(self, shards: Iterable[list[Row]]) -> Iterator[Window]:
         """Each window to one rank in turn; see Order, which deals out cached ones alike."""
-        ends = np.cumsum([len(self.cut.times(row.steps)) for row in self.rows]).tolist()
+        ends = np.cumsum([len(self.cut.times(row)) for row in self.rows]).tolist()
         firsts = {row.key: first for row, first in zip(self.rows, [0, *ends[:-1]], strict=True)}
         for rows in shards:
             for row, windows in self._cut(rows):
@@ -129,7 +129,7 @@ class Stream:
 
     def _readings(self) -> dict[str, np.ndarray]:
         """Key → how often each window of that episode is read this time, whoever reads it."""
-        windows = [len(self.cut.times(row.steps)) for row in self.rows]
+        windows = [len(self.cut.times(row)) for row in self.rows]
         balance = self.balance or Balance(rows=self.rows, windows=windows)
         parts = np.split(balance.readings(*self.clock.now), np.cumsum(windows)[:-1])
         return {row.key: part for row, part in zip(self.rows, parts, strict=True)}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from mmil.contracts import Batch, Goal, Spec, Thing, UserError, metres, require_known
+from mmil.contracts import Batch, Goal, Spec, Thing, UserError, flags_of, metres, require_known
 from mmil.data.maps import decode_map, map_file
 from mmil.data.members import Sample
 from mmil.data.sample import decode_arrays, frame_name, per_frame
@@ -68,9 +68,19 @@ class Cut:
         """bool (…): where what was executed (…, A) is far from the label, if labels are what is learnt."""
         return (np.abs(actions - labels).max(axis=-1) > self.stray) & (self.target == "labels")
 
-    def times(self, steps: int) -> range:
-        """Every t at which an episode of `steps` actions has a window."""
-        return range(0, steps, self.stride)
+    def times(self, row: Row) -> Sequence[int]:
+        """Every t at which an episode has a window: where there is something to learn."""
+        every = range(0, row.steps, self.stride)
+        if row.labelled is None or self.target == "actions":
+            return every
+        labelled = flags_of(row.labelled, row.steps)
+        return [t for t in every if labelled[t]]
+
+    def told(self, row: Row, times: Sequence[int]) -> np.ndarray:
+        """bool (N, H) of windows at these times: whether the episode still lasts, and everything so far is told."""
+        known = flags_of(row.labelled if self.target == "labels" else None, row.steps)
+        known = np.concatenate([known, np.zeros(self.future, bool)])
+        return np.logical_and.accumulate(known[np.asarray(times)[:, None] + np.arange(self.future)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -98,11 +108,13 @@ def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec, maps: Sequenc
     steps = row.steps
     arrays = decode_arrays(sample["npz"], ["actions", "labels", *per_frame(spec)])
     actions = np.concatenate([arrays[cut.target], np.repeat(arrays[cut.target][-1:], cut.future - 1, axis=0)])
+    times = cut.times(row)
+    told = cut.told(row, times)
     strayed = cut.strayed(arrays["actions"], arrays["labels"])
     strayed = np.concatenate([strayed, np.zeros(cut.future - 1, bool)])
     frames = {camera: [_frame(row, sample, frame_name(camera, t)) for t in range(steps)] for camera in spec.cameras}
     measured = {name: [_frame(row, sample, map_file(name, t)) for t in range(steps)] for name in maps}
-    for t in cut.times(steps):
+    for t, known in zip(times, told, strict=True):
         seen = cut.seen(t)
         yield Window(
             key=row.key,
@@ -115,10 +127,15 @@ def cut_windows(row: Row, sample: Sample, *, cut: Cut, spec: Spec, maps: Sequenc
             maps={name: tuple(found[i] for i in seen) for name, found in measured.items()},
             signals={name: arrays[f"signals/{name}"][seen] for name in spec.signals},
             privileged={name: arrays[f"privileged/{name}"][seen] for name in spec.privileged},
-            actions=actions[t : t + cut.future],
-            valid=(np.arange(t, t + cut.future) < steps) & unpushed(strayed[t : t + cut.future]),
+            actions=held(actions[t : t + cut.future], known),
+            valid=known & unpushed(strayed[t : t + cut.future]),
             weight=cut.weight(row.quality),
         )
+
+
+def held(actions: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(H, A): the last one that is known in place of what nobody told; known (H,) is true up to somewhere."""
+    return actions[np.minimum(np.arange(len(actions)), max(0, int(known.sum()) - 1))]
 
 
 def unpushed(strayed: np.ndarray) -> np.ndarray:

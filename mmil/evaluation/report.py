@@ -148,6 +148,8 @@ def _view(run: Run) -> dict[str, Any]:
         "manners": sections.manners(run),
         "heard": sections.heard(run),
         "attributions": sections.attributions(run),
+        "rounds": sections.rounds(run),
+        "strayed": sections.strayed(run),
         "left_out": sections.left_out(run),
         "objects": [_heat(verb, cells) for verb, cells in by_object(sections.pooled_trials(run)).items()],
         "confusions": confusions(judged)[:12],

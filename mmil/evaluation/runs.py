@@ -18,6 +18,7 @@ from mmil.evaluation.statistics import Interval, summarise, wilson
 from mmil.evaluation.suites import ORDER
 
 MARKS = ("config.yaml", "evaluation", "model.safetensors", "metrics.csv", "train.json")  # any one makes it a run
+CONTROL = "control"  # what the rounds of an interaction are compared with
 VIDEO_NAME = re.compile(r"(\d+)-([a-z_]+)\.mp4")
 
 
@@ -61,6 +62,8 @@ class Run:
     metrics: tuple[Mapping[str, float], ...]
     suites: tuple[Suite, ...]
     attribution: tuple[Mapping[str, Any], ...]  # summaries as attribution.py writes them
+    diagnosis: Mapping[str, Any]  # as `mmil diagnose` writes it; {} where nobody asked
+    rounds: tuple[Mapping[str, Any], ...]  # of an interaction, as algos/dagger.py writes them
     notes: tuple[str, ...]  # what could not be read
 
     @property
@@ -95,8 +98,50 @@ def read_run(path: Path) -> Run:
         metrics=tuple(_read_metrics(path / "metrics.csv", notes)),
         suites=tuple(sorted(suites, key=lambda suite: (order.get(suite.name, len(order)), suite.name))),
         attribution=tuple(_read_attribution(path / "attribution", notes)),
+        diagnosis=_read_diagnosis(path / "diagnosis" / "diagnosis.json", notes),
+        rounds=tuple(_read_rounds(path / "rounds.json", notes)),
         notes=tuple(notes),
     )
+
+
+def _read_diagnosis(path: Path, notes: list[str]) -> dict[str, Any]:
+    found = _read_mapping(path, notes)
+    if found and not _is_diagnosis(found):
+        notes.append(f"{path.name} is no diagnosis and is left out")
+        return {}
+    return found
+
+
+def _is_diagnosis(found: Mapping[str, Any]) -> bool:
+    try:
+        lines = [line for curves in found["curves"].values() for line in curves.values()]
+        numbers = [value for line in lines for step, value in line for value in (step, value)]
+        whole = isinstance(found["suite"], str) and all(isinstance(line, str) for line in found["causes"])
+        return whole and _counted(found["successes"], found["walks"]) and all(map(_is_number, numbers))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+
+
+def _read_rounds(path: Path, notes: list[str]) -> list[dict[str, Any]]:
+    """What is told of every round; nothing where any of it cannot be read."""
+    try:
+        rows = json.loads(path.read_text()) if path.is_file() else []
+        told = [{**row, "name": str(row["name"]), "against": str(row["against"])} for row in rows]
+        if all(_counted(row["successes"], row["n"]) and _counted(0, row["labels"], row["steps"]) for row in told):
+            return told
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    notes.append(f"{path.name} holds no rounds and is left out")
+    return []
+
+
+def _counted(*numbers: Any) -> bool:
+    """Whether they are counts, the first of which is the least."""
+    return all(type(number) is int and number >= 0 for number in numbers) and min(numbers) == numbers[0]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _read_attribution(folder: Path, notes: list[str]) -> list[dict[str, Any]]:

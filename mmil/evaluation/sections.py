@@ -8,8 +8,8 @@ from typing import Any
 from mmil.contracts import Trial
 from mmil.evaluation.altered import MEANING as WAYS
 from mmil.evaluation.breakdown import PARTS, Manner, Share, by, by_manner, listening, share
-from mmil.evaluation.charts import altered_bars, interval_bar
-from mmil.evaluation.runs import Run, Suite
+from mmil.evaluation.charts import altered_bars, interval_bar, line_chart
+from mmil.evaluation.runs import CONTROL, Run, Suite
 from mmil.evaluation.statistics import Paired, paired, wilson
 
 TOGETHER = "all suites"  # but null, altered ones and those that have another's layouts
@@ -114,6 +114,39 @@ def attributions(run: Run) -> list[dict[str, Any]]:
         }
         for study in run.attribution
     ]
+
+
+CURVES = {  # of a diagnosis → what its vertical axis says
+    "far": "distance, in the expert's own",
+    "aside": "from the expert's way [m]",
+    "error": "mean |action − expert's|",
+}
+
+
+def strayed(run: Run) -> dict[str, Any] | None:
+    """How far the policy goes from its expert along an episode: a figure each, and what that says."""
+    told = run.diagnosis
+    if not told:
+        return None
+    curves = {name: lines for name, lines in told["curves"].items() if name in CURVES and lines}
+    size = (420, 250)
+    figures = [
+        line_chart(some, x_label="control step", y_label=CURVES[name], size=size) for name, some in curves.items()
+    ]
+    names = list(dict.fromkeys(name for lines in curves.values() for name in lines))
+    return {**told, "figures": figures, "names": names, "whole": wilson(told["successes"], told["walks"])}
+
+
+def rounds(run: Run) -> dict[str, Any] | None:
+    """Success against the labels that were asked for, round by round, and what it had to beat."""
+    if not run.rounds:
+        return None
+    rows = [{**row, "success": wilson(row["successes"], row["n"])} for row in run.rounds]
+    own = [row for row in rows if row["name"] != CONTROL]
+    series = {"rounds": [(row["labels"], row["success"].rate) for row in own]}
+    if others := [row for row in rows if row["name"] == CONTROL]:
+        series["as many labels of the expert's own episodes"] = [(row["labels"], row["success"].rate) for row in others]
+    return {"rows": rows, "figure": line_chart(series, x_label="labels", y_label="success"), "names": list(series)}
 
 
 def skill_pairs(first: Run, second: Run) -> list[dict[str, Any]]:

@@ -97,7 +97,7 @@ class Worker:
         seed, choice = self.choose(request)
         goal, told = choice.goal, choice.sentence
         other = _Other(scene, choice.about) if goal != choice.about else None
-        horizon, steps = round(self.stage.horizon * (SLOW_TIME if goal.manner else 1)), -1
+        horizon, steps = self.horizon(goal), -1
         altered = self._altered(request.change, suite, seed, choice) if request.change else None
         for turn in play(scene, altered or self.actor, seed=seed, horizon=horizon, goal=goal, instruction=told):
             steps += 1
@@ -118,6 +118,10 @@ class Worker:
             drawn=other.goal if other else None,
             drawn_reached=other.reached if other else None,
         )
+
+    def horizon(self, goal: Goal) -> int:
+        """Control steps that a trial of this goal may take."""
+        return round(self.stage.horizon * (SLOW_TIME if goal.manner else 1))
 
     def _altered(self, change: Change, suite: Suite, seed: int, choice: Choice) -> Altered:
         assert self.stage.props is not None, "who alters inputs says with what"
@@ -154,11 +158,15 @@ class Worker:
 
     def instead(self, suite: Suite, seed: int, goal: Goal) -> str:
         """A sentence for another goal of this layout than `goal`."""
-        asked = replace(suite, told="other", goals="train")
-        other = self._choice(asked, seed, scene=self.scene(suite), drawn=goal)
+        other = self.another(suite, seed, goal)
         if other is None:
             raise UserError(f"the layout of seed {seed} offers no other goal than {goal}")
         return other.sentence
+
+    def another(self, suite: Suite, seed: int, goal: Goal) -> Choice | None:
+        """Another goal of this layout than `goal`, and a sentence for it; None where it offers none."""
+        asked = replace(suite, told="other", goals="train")
+        return self._choice(asked, seed, scene=self.scene(suite), drawn=goal)
 
     def _verb(self, request: Request) -> tuple[str, ...]:
         """The verb whose turn it is, so that each has as many trials; none where compositions are asked for."""

@@ -10,6 +10,7 @@ from mmil.experts.mannered import Mannered
 from mmil.experts.press import Press
 from mmil.experts.push import Push
 from mmil.experts.skilled import Skilled
+from mmil.experts.straight import Straight
 from mmil.experts.touch import Touch
 from mmil.experts.transferred import Transferred
 from mmil.experts.wipe import Wipe
@@ -29,6 +30,7 @@ __all__ = [
     "Put",
     "Skilled",
     "Stack",
+    "Straight",
     "Touch",
     "Transferred",
     "Wipe",

@@ -9,5 +9,6 @@ logging.getLogger("robosuite_logs").addFilter(lambda record: record.levelno >= l
 
 from mmil.scenes.randomize import Randomisation  # noqa: E402
 from mmil.scenes.tabletop import Tabletop  # noqa: E402
+from mmil.scenes.toy import Toy  # noqa: E402
 
-__all__ = ["Randomisation", "Tabletop"]
+__all__ = ["Randomisation", "Tabletop", "Toy"]

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from mmil import commands
-from mmil.ablation import child
+from mmil import child, commands
 from mmil.ablation.ablate import ablate
 from mmil.config import build_scene, parse
 from mmil.contracts import Goal, Trial, UserError

@@ -178,10 +178,11 @@ def test_policies_without_signals_of_several_observations_and_of_pooled_sentence
 @pytest.mark.parametrize("recipe", sorted(CONFIGS.glob("train/*.yaml")), ids=lambda path: path.stem)
 @pytest.mark.parametrize("part", sorted(CONFIGS.glob("fusion/*.yaml")), ids=lambda path: path.stem)
 def test_every_fusion_of_the_shelf_is_laid_over_a_recipe(part, recipe):
-    from mmil.algos.training import train
+    from mmil.algos.launch import train_somewhere
 
     arguments = ["--config", str(recipe), "--config", str(part), "--data", "data", "--out", "out"]
-    told = parse(train, arguments, verb="train", skip=("config",)).resolved["algo"]["init_args"]["policy"]["init_args"]
+    resolved = parse(train_somewhere, arguments, verb="train", skip=("config", "tell")).resolved
+    told = resolved["algo"]["init_args"]["policy"]["init_args"]
     before = yaml.safe_load(recipe.read_text())["algo"]["init_args"]["policy"]["init_args"]
     assert told["fusion"]["class_path"].lower() == f"mmil.encoders.{part.stem}fusion"
     assert told["fusion"]["init_args"]["ground"] == before["fusion"].get("init_args", {}).get("ground")

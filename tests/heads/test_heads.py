@@ -130,7 +130,7 @@ def test_it_turns_left_or_right(name):
     found = of_two_ways(small(HEADS[name]))
     assert (found.abs() < 0.5).flatten(1).any(dim=1).float().mean() < 0.1
     assert (found.sign() == found.sign()[:, :1, :1]).flatten(1).all(dim=1).float().mean() > 0.95  # no chunk turns twice
-    if name != "Mixture":  # which does the likeliest
+    if name not in ("Mixture", "Ensemble"):  # which do the likeliest, and what most of them do
         assert 0.35 < (found[:, 0, 0] > 0).float().mean() < 0.65  # as often as it was shown
 
 

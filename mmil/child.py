@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 from codecs import getincrementaldecoder
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from mmil.contracts import UserError
 
+Value = None | bool | int | float | str | list | dict  # not Any: the parser would build what it names
+Options = Mapping[str, Value]  # of a verb, by their dotted names
+Run = Callable[[Sequence[str]], None]  # does a command line without "mmil"; UserError where it fails
 TAIL = 1 << 14  # [bytes] of what it said, to find the reason in
 
 
@@ -64,3 +69,17 @@ def _reason(tail: bytes) -> str:
     lines = [line.strip() for line in tail.decode(errors="replace").splitlines() if line.strip()]
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     return [*lines[-1:], *errors][-1][:600] if lines else "it said nothing"
+
+
+def flags(options: Options) -> tuple[str, ...]:
+    """Options as a command line has them: one more config, because a flag cannot say that a part is null."""
+    nested: dict[str, Any] = {}
+    for name, value in options.items():
+        *path, last = str(name).split(".")
+        node = nested
+        for part in path:
+            node = node.setdefault(part, {})
+            if not isinstance(node, dict):
+                raise UserError(f"{name} is a part of {part}, which is given a value of its own")
+        node[last] = deepcopy(value)
+    return ("--config", json.dumps(nested)) if nested else ()
