@@ -125,7 +125,7 @@ def signal_views(survey: Survey) -> dict[str, Any]:
     ranges += [(name, UNITS.get(name, ""), found.result()) for name, found in survey.signals.items()]
     ranges = [row for row in ranges if row[2]]
     outliers = [(name, item, item.outliers) for name, _, found in ranges for item in found if item.outliers]
-    return {"signals": ranges, "outliers": outliers, "relabelled": survey.relabelled}
+    return {"signals": ranges, "outliers": outliers, "relabelled": survey.relabelled, "unlabelled": survey.unlabelled}
 
 
 def coverage_views(survey: Survey) -> dict[str, Any]:

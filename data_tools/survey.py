@@ -14,7 +14,7 @@ import numpy as np
 from data_tools.mapped import Measured
 from data_tools.ranges import Ranges
 from data_tools.twins import Twins
-from mmil.contracts import BODY_POSES, Episode, Spec
+from mmil.contracts import BODY_POSES, Episode, Spec, flags_of
 
 FRAMES_SAMPLED = 50_000  # for percentiles; smallest and largest are those of everything
 EPISODES_SAMPLED = 2_000  # for the plots of draws and places
@@ -65,6 +65,7 @@ class Survey:
         self.measures: dict[tuple[str, str, str], array[float]] = {}  # verb, manner, name → one an episode
         self.provenance: Counter[tuple[str, str]] = Counter()
         self.relabelled = 0  # steps in which the expert would have done something else
+        self.unlabelled = 0  # in which nobody asked it
         self.twins = Twins()
 
     def add(self, episode: Episode) -> None:
@@ -74,6 +75,7 @@ class Survey:
         if len(episode.actions):
             self.actions.add(episode.actions, frames[:-1], episode=self._index)
         self.relabelled += int((episode.actions != episode.labels).any(axis=1).sum())
+        self.unlabelled += int((~flags_of(episode.labelled, len(episode.actions))).sum())
         for camera, images in episode.images.items():
             self.pictures[camera].add(images, chosen=chosen)
         for measured in self.maps:

@@ -7,11 +7,9 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from mmil.config import Parsed
-
+from mmil.config import Parsed, parse, scene_of
 
 # of verbs that others put together: where they are, which arguments have no name, which no command line gives
 RESOLVED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
@@ -49,7 +47,6 @@ def generate(arguments: Sequence[str]) -> int:
 def multiply(arguments: Sequence[str]) -> int:
     """`mmil multiply`."""
     from data_tools.multiply import multiply as run
-    from mmil.config import parse
     from mmil.data.store import Folder
 
     made = run(
@@ -65,7 +62,6 @@ def multiply(arguments: Sequence[str]) -> int:
 def fetch(arguments: Sequence[str]) -> int:
     """`mmil fetch`."""
     from data_tools.fetch import fetch as run
-    from mmil.config import parse
 
     parsed = parse(run, arguments, verb="fetch", positional=("place", "out"))
     dataset = run(**parsed.options)
@@ -77,7 +73,6 @@ def fetch(arguments: Sequence[str]) -> int:
 def teleop(arguments: Sequence[str]) -> int:
     """`mmil teleop`."""
     from data_tools.teleop import teleop as run
-    from mmil.config import parse
 
     parsed = parse(run, arguments, verb="teleop", skip=("grammar", "config", "tell"))
     made = run(**parsed.options, config=parsed.resolved, tell=say)
@@ -90,7 +85,6 @@ def teleop(arguments: Sequence[str]) -> int:
 def train(arguments: Sequence[str]) -> int:
     """`mmil train`."""
     from mmil.algos.launch import launch, train_somewhere
-    from mmil.config import parse
     from mmil.first import is_first
     from mmil.run import RunFolder
 
@@ -125,7 +119,6 @@ def evaluate(arguments: Sequence[str]) -> int:
 
 def diagnose(arguments: Sequence[str]) -> int:
     """`mmil diagnose`."""
-    from mmil.config import parse
     from mmil.diagnosis.diagnose import diagnose as run
     from mmil.diagnosis.diagnose import lines_of
 
@@ -140,7 +133,6 @@ def diagnose(arguments: Sequence[str]) -> int:
 def ablate(arguments: Sequence[str]) -> int:
     """`mmil ablate`: exit code 1 with the reasons where a variant failed."""
     from mmil.ablation.ablate import ablate as run
-    from mmil.config import parse
 
     options = parse(run, arguments, verb="ablate", skip=("resolve", "run", "tell")).options
     done = run(**options, resolve=resolved, tell=say)
@@ -152,7 +144,6 @@ def ablate(arguments: Sequence[str]) -> int:
 
 def report(arguments: Sequence[str]) -> int:
     """`mmil report`."""
-    from mmil.config import parse
     from mmil.evaluation.modelcard import write_model_card
     from mmil.evaluation.report import report as run
     from mmil.evaluation.report import table
@@ -168,7 +159,6 @@ def report(arguments: Sequence[str]) -> int:
 
 def serve(arguments: Sequence[str]) -> int:
     """`mmil serve`: answers until it is interrupted."""
-    from mmil.config import parse
     from mmil.serving.server import serve as run
 
     parsed = parse(run, arguments, verb="serve", positional=("run",))
@@ -186,7 +176,6 @@ def serve(arguments: Sequence[str]) -> int:
 def verify(arguments: Sequence[str]) -> int:
     """`mmil verify`: exit code 1 with the reasons where something is wrong."""
     from data_tools.verify import verify as run
-    from mmil.config import parse, scene_of
 
     parsed = parse(run, arguments, verb="verify", positional=("path",), skip=("scene", "grammar", "tell"))
     path = parsed.options["path"]
@@ -204,7 +193,6 @@ def verify(arguments: Sequence[str]) -> int:
 def inspect(arguments: Sequence[str]) -> int:
     """`mmil inspect`."""
     from data_tools.inspect import inspect as run
-    from mmil.config import parse
 
     parsed = parse(run, arguments, verb="inspect", positional=("path",))
     page = run(**parsed.options)
@@ -217,7 +205,6 @@ def inspect(arguments: Sequence[str]) -> int:
 def render(arguments: Sequence[str]) -> int:
     """`mmil render`."""
     from data_tools.render import render as run
-    from mmil.config import parse
 
     options = parse(run, arguments, verb="render", positional=("path",)).options
     done = run(**options)
@@ -232,7 +219,6 @@ def render(arguments: Sequence[str]) -> int:
 def convert(arguments: Sequence[str]) -> int:
     """`mmil convert`: exit code 1 where no episode could be carried over."""
     from data_tools.convert.conversion import convert as run
-    from mmil.config import parse
 
     parsed = parse(run, arguments, verb="convert", positional=("source",))
     done = run(**parsed.options)
@@ -253,7 +239,6 @@ def convert(arguments: Sequence[str]) -> int:
 
 def instructions(arguments: Sequence[str]) -> int:
     """`mmil instructions`."""
-    from mmil.config import parse
     from mmil.language.listing import listing
 
     # --json reads better than the name that python allows for it
@@ -267,7 +252,6 @@ def instructions(arguments: Sequence[str]) -> int:
 def splits(arguments: Sequence[str]) -> int:
     """`mmil splits`: exit code 1 with the reasons where what is held out is not apart from training."""
     from data_tools.splits import splits as run
-    from mmil.config import parse
 
     rest = [part for part in arguments if part != "--json"]
     parsed = parse(run, rest, verb="splits", positional=("paths",), skip=("command",))
@@ -282,7 +266,6 @@ def splits(arguments: Sequence[str]) -> int:
 
 def doctor(arguments: Sequence[str]) -> int:
     """`mmil doctor`: exit code 1 where something is missing."""
-    from mmil.config import parse
     from mmil.doctor import doctor as run
 
     parsed = parse(run, arguments, verb="doctor")
@@ -301,8 +284,6 @@ def resolved(arguments: Sequence[str]) -> dict[str, Any]:
 
 def _parsed(verb: str, arguments: Sequence[str]) -> tuple[Callable[..., Any], Parsed]:
     """The function behind one of RESOLVED, and what it is to be called with."""
-    from mmil.config import parse
-
     module, positional, skip = RESOLVED[verb]
     function = getattr(import_module(module), verb)
     return function, parse(function, arguments, verb=verb, positional=positional, skip=skip)

@@ -97,21 +97,12 @@ def rollout(
     return tape.episode(seed, split, actor=actor)
 
 
-class Mixture(Actor):
-    """`expert` drives a share `beta` of the time and `novice` the rest (DAgger, Ross 2011).
+class Visiting(Actor):
+    """`novice` drives, at least now and then, and `expert` labels what is done, unless somebody else is named to."""
 
-    What is done is labelled by the expert, unless somebody else is named to. hold: steps for which whoever was drawn
-    drives, on average: 1 draws at every step, as there; more let the novice get somewhere of its own, and show from
-    there what the expert does next, and not its first action alone.
-    """
-
-    def __init__(self, expert: Actor, novice: Actor, *, beta: float, hold: float = 1.0) -> None:
-        if not 0 <= beta <= 1:
-            raise UserError(f"beta is {beta}; it is the expert's share of the time, 0 to 1")
-        if not hold >= 1:
-            raise UserError(f"hold is {hold}; somebody drives for 1 step at least")
+    def __init__(self, expert: Actor, novice: Actor) -> None:
         self.expert: Actor = expert
-        self.novice, self.beta, self.hold, self.spec = novice, beta, hold, novice.spec
+        self.novice, self.spec = novice, novice.spec
 
     @property
     def quality(self) -> str:
@@ -120,6 +111,22 @@ class Mixture(Actor):
     @property
     def provenance(self) -> Mapping[str, str]:
         return {**self.expert.provenance, **self.novice.provenance}
+
+
+class Mixture(Visiting):
+    """`expert` drives a share `beta` of the time and `novice` the rest (DAgger, Ross 2011).
+
+    hold: steps for which whoever was drawn drives, on average: 1 draws at every step, as there; more let the novice get
+    somewhere of its own, and show from there what the expert does next, and not its first action alone.
+    """
+
+    def __init__(self, expert: Actor, novice: Actor, *, beta: float, hold: float = 1.0) -> None:
+        if not 0 <= beta <= 1:
+            raise UserError(f"beta is {beta}; it is the expert's share of the time, 0 to 1")
+        if not hold >= 1:
+            raise UserError(f"hold is {hold}; somebody drives for 1 step at least")
+        super().__init__(expert, novice)
+        self.beta, self.hold = beta, hold
 
     def reset(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)

@@ -24,6 +24,13 @@ def test_submitit_that_is_missing_is_told_and_nothing_is_begun(tmp_path, monkeyp
     assert not (tmp_path / "run").exists()
 
 
+def test_an_interaction_is_led_by_one_process(tmp_path, capsys):
+    rounds = ["--interaction", "mmil.algos.DAgger", "--cluster", "slurm", "--devices", "2"]
+    assert main(["train", *command(tmp_path, *rounds)]) == 2
+    assert "is led by one process, and a job of 2 devices on 1 nodes" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_job_runs_the_command_here_and_fails_where_it_fails(monkeypatch):
     asked = []
     monkeypatch.setattr("mmil.cli.main", lambda arguments: asked.append(arguments) or 2)

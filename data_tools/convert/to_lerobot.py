@@ -26,7 +26,7 @@ from data_tools.convert.pixels import decode_picture, encode_png
 from data_tools.convert.takes import Header, Sink, Take, Writing
 from data_tools.convert.to_shards import ShardSink
 from mmil.contracts import UserError
-from mmil.data.sample import encode_frame
+from mmil.data.jpeg import encode_frame
 from mmil.data.shards import write_atomic
 
 BUFFERED = 100  # rows of meta/episodes

@@ -14,7 +14,8 @@ from data_tools.convert.notes import Fidelity, Notes
 from data_tools.convert.takes import Header, Sink, Take
 from mmil.contracts import Goal
 from mmil.data.dataset import FORMAT, GENERATION, INDEX, MANIFEST
-from mmil.data.sample import decode_frame, encode_episode, encode_frame
+from mmil.data.jpeg import decode_frame, encode_frame
+from mmil.data.sample import encode_episode
 from mmil.data.shards import Row, assemble, encode_rows, file_sha256, scan, shard_entry, shard_name, write_atomic
 
 

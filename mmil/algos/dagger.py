@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from mmil.algos.interaction import Course, Interaction
 from mmil.asking.known import known_of
-from mmil.asking.rule import EVERYTHING, Rule, scored, threshold
+from mmil.asking.rule import BEYOND, Rule, scored, threshold
 from mmil.contracts import UserError, require_number
 from mmil.data.dataset import Dataset
 from mmil.data.shards import write_atomic
@@ -115,8 +115,8 @@ class DAgger(Interaction):
             visited.append(course.generate(folder / str(number) / "data", **self._driven(course, actor, str(number))))
             run = course.train(folder / str(number) / "run", **self._further(course, run, visited, self.epochs))
             runs.append(run)
-            told = {"labels": _labels(visited), "steps": sum(map(_steps, runs[1:])), "first": first}
-            done.append(_judged(f"round {number}", suite=course.evaluate(run, **self._judging), **told))
+            labels, steps, suite = _labels(visited), sum(map(_steps, runs[1:])), course.evaluate(run, **self._judging)
+            done.append(_judged(f"round {number}", suite=suite, labels=labels, steps=steps, first=first))
             _write(course.out, done)
         if self.control and done[-1].labels:
             done.append(self._controlled(course, done[-1], first))
@@ -165,7 +165,7 @@ class DAgger(Interaction):
         known = known_of(policy, [*course.demonstrations, *visited])
         self.rule.path = self.rule.learn(policy, known, folder / RULE)
         course.tell(f"{self.pilot} episodes to see where it would ask")
-        silent = self._asking(course, run, self.rule.path, above=EVERYTHING)
+        silent = self._asking(course, run, self.rule.path, above=BEYOND)
         name = f"{number} pilot"
         pilot = course.generate(folder / "pilot", **self._driven(course, silent, name, episodes=self.pilot))
         scores = scored(self.rule, policy, known_of(policy, [pilot]).vectors, seed=course.seed(name))

@@ -11,6 +11,7 @@ from mmil import child
 from mmil.algos.interaction import Course, Interaction
 from mmil.algos.machine import Machine
 from mmil.algos.training import train
+from mmil.contracts import UserError
 from mmil.data.locked import locked
 from mmil.run import RunFolder
 from mmil.slurm import Cluster, Slurm, submit
@@ -48,6 +49,9 @@ def launch(
         config.pop("interaction")
         return train(**training, config=config, tell=tell)
     machine = Machine(options["accelerator"], devices=options["devices"], nodes=options["nodes"])
+    if options["interaction"] is not None and (machine.nodes > 1 or machine.devices not in (1, "auto")):
+        many = f"{machine.devices} devices on {machine.nodes} nodes"
+        raise UserError(f"an interaction is led by one process, and a job of {many} would begin one in each")
     gpus = machine.accelerator in ("gpu", "cuda") or (machine.accelerator == "auto" and options["cluster"] == "slurm")
     places: dict[str, Any] = {"devices": machine.devices, "nodes": machine.nodes, "gpus": gpus}
     job = submit(command, out=options["out"], cluster=options["cluster"], slurm=options["slurm"], **places)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from mmil.asking.rule import Rule, scored
-from mmil.contracts import VISITED, Actor, Observation, State, UserError
+from mmil.contracts import Actor, Observation, State, UserError
 from mmil.novice import Novice
+from mmil.rollout import Visiting
 
 
-class Asked(Actor):
+class Asked(Visiting):
     """`novice` drives throughout; `expert` labels what it does from a plan whose score lies above `above` to the next.
 
     equal: the chance that a score of just `above` lies above it. most: labels an episode, at most, so that a budget
@@ -30,23 +29,9 @@ class Asked(Actor):
     ) -> None:
         if most is not None and most < 0:
             raise UserError(f"most is {most}; an episode has 0 labels or more")
-        self.expert: Actor = expert
-        self.novice, self.rule, self.above, self.equal, self.most, self.spec = (
-            novice,
-            rule,
-            above,
-            equal,
-            most,
-            novice.spec,
-        )
-
-    @property
-    def quality(self) -> str:
-        return VISITED
-
-    @property
-    def provenance(self) -> Mapping[str, str]:
-        return {**self.expert.provenance, **self.novice.provenance}
+        super().__init__(expert, novice)
+        self.novice: Novice = novice
+        self.rule, self.above, self.equal, self.most = rule, above, equal, most
 
     @property
     def asks(self) -> bool:

@@ -24,7 +24,7 @@ class Known:
     driven: torch.Tensor  # bool (N,), whether a policy drove
 
 
-EVERYTHING = 1e30  # a score that nothing has
+BEYOND = 1e30  # a score that nothing has
 
 
 class Rule(ABC):
@@ -56,7 +56,7 @@ def threshold(scores: Sequence[float] | np.ndarray, share: float) -> tuple[float
     """A score, and the chance that one equal to it counts as above, so that this share of the scores does."""
     scores = np.asarray(scores, float)
     if share >= 1:
-        return -EVERYTHING, 0.0
+        return -BEYOND, 0.0
     above = float(np.quantile(scores, 1 - share, method="higher"))
     more, equal = float((scores > above).mean()), float((scores == above).mean())
     return above, float(np.clip((share - more) / equal, 0.0, 1.0)) if equal else 0.0

@@ -29,6 +29,8 @@ from mmil.data.stream import Clock, Stream, useful_workers
 from mmil.data.views import Views
 from mmil.data.windows import Cut
 
+Dealt = dict[str, Any]  # which batches fall to this process, as Stream and Order are told it
+
 
 class WindowData(LightningDataModule):
     """Windows of a data set, shuffled anew each epoch. The same seed, epoch and number of workers: the same batches.
@@ -244,8 +246,10 @@ class WindowData(LightningDataModule):
         layout = Layout.of(self.features.manifest) if self.features else None
         size = share * window_bytes(self.spec, cut=self.cut, maps=self.maps, layout=layout)
         clock, ring = Clock(), Ring(workers=workers, size=size)
+        dealt = {"batch_size": share, "clock": clock, "seed": self.seed, "rank": self._rank(), "ranks": self._ranks()}
+        dealt["balance"] = self._balanced(rows) if training else None
         read = self._feature_loader if self.features else self._image_loader
-        loader = read(rows, training=training, rephrase=rephrase, workers=workers, clock=clock, ring=ring)
+        loader = read(rows, dealt, training=training, rephrase=rephrase, workers=workers, ring=ring)
         windows = sum(len(self.cut.times(row)) for row in rows)
         length = max(1, windows // self.batch_size) if training else -(-windows // self.batch_size)
         begin = self._begin_epoch if training else lambda: 0
@@ -254,44 +258,29 @@ class WindowData(LightningDataModule):
         return found
 
     def _image_loader(
-        self, rows: Sequence[Row], *, training: bool, rephrase: Rephrase | None, workers: int, clock: Clock, ring: Ring
+        self, rows: Sequence[Row], dealt: Dealt, *, training: bool, rephrase: Rephrase | None, workers: int, ring: Ring
     ) -> DataLoader:
         return Stream(
             folder=self.path,
             rows=rows,
             spec=self.spec,
             cut=self.cut,
-            batch_size=shared_batch(self.batch_size, self._ranks()),
             maps=self.maps,
             shuffle_buffer=self.shuffle_buffer if training else 0,
             resampled=self.resampled and training,
             rephrase=rephrase,
-            balance=self._balanced(rows) if training else None,
             evenly=not training,
-            seed=self.seed,
-            rank=self._rank(),
-            ranks=self._ranks(),
-            clock=clock,
             ring=ring,
+            **dealt,
         ).loader(workers)
 
     def _feature_loader(
-        self, rows: Sequence[Row], *, training: bool, rephrase: Rephrase | None, workers: int, clock: Clock, ring: Ring
+        self, rows: Sequence[Row], dealt: Dealt, *, training: bool, rephrase: Rephrase | None, workers: int, ring: Ring
     ) -> DataLoader:
         assert self.features is not None
         drawn: dict[str, Any] = {"maps": self.maps, "seed": self.seed if training else None, "views": self.views}
-        windows = FeatureWindows(self.features, rows, cut=self.cut, clock=clock, rephrase=rephrase, **drawn)
-        order = Order(
-            windows=len(windows),
-            batch_size=shared_batch(self.batch_size, self._ranks()),
-            clock=clock,
-            shuffled=training,
-            balance=self._balanced(rows) if training else None,
-            seed=self.seed,
-            rank=self._rank(),
-            ranks=self._ranks(),
-        )
-        return windows.loader(order, ring=ring, workers=workers)
+        windows = FeatureWindows(self.features, rows, cut=self.cut, clock=dealt["clock"], rephrase=rephrase, **drawn)
+        return windows.loader(Order(windows=len(windows), shuffled=training, **dealt), ring=ring, workers=workers)
 
     def _useful_workers(self, rows: Sequence[Row], *, training: bool) -> int:
         """Those held out each rank reads whole, for its share of every episode."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mmil.contracts import UserError
+from mmil.contracts import UserError, flags_of
 from mmil.data.dataset import Dataset
 from mmil.data.members import read_samples
 from mmil.data.sample import decode_arrays
@@ -83,9 +83,9 @@ def compute(dataset: Dataset, *, rows: Iterable[Row] | None = None) -> Stats:
     shapes |= {name: (len(dataset.spec.action),) for name in ("actions", "labels")}
     running = {name: Running(shape[-1:]) for name, shape in shapes.items()}
     samples = read_samples(dataset.path, rows, want=lambda suffix: suffix == "npz")
-    for _, sample in progress(samples, "statistics", total=len(rows), unit="episodes"):
+    for row, sample in progress(samples, "statistics", total=len(rows), unit="episodes"):
         for name, array in decode_arrays(sample["npz"], list(shapes)).items():
-            running[name].add(array)
+            running[name].add(array[flags_of(row.labelled, row.steps)] if name == "labels" else array)
     moments = {name: one.moments() for name, one in running.items()}
     signals = {name: moments[f"signals/{name}"] for name in dataset.spec.signals}
     return Stats(signals, moments["actions"], moments["labels"], sum(row.steps for row in rows))

@@ -8,20 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmil.config import build_scene, expert_of
+from mmil.config import expert_of
 from mmil.contracts import require_number
 from mmil.data.shards import write_atomic
 from mmil.diagnosis.causes import causes
 from mmil.diagnosis.drift import drift
 from mmil.diagnosis.walk import Guides, Pair, walk
-from mmil.evaluation.evaluate import load_runner
+from mmil.evaluation.evaluate import load_runner, stage_of
 from mmil.evaluation.extent import usual_horizon
 from mmil.evaluation.runs import read_run
-from mmil.evaluation.stage import Request, Stage
+from mmil.evaluation.stage import Request
 from mmil.evaluation.statistics import wilson
 from mmil.evaluation.suites import load_suite
 from mmil.evaluation.trials import mapped, weights_sha256
-from mmil.language.compositions import Compositions
 from mmil.parallel import PATIENCE
 from mmil.run import RunFolder, commit
 
@@ -51,7 +50,9 @@ def diagnose(
     require_number(least=2, trials=trials)
     require_number(least=0, seed=seed)
     folder = RunFolder.open(run)
-    guides = Guides(_stage(folder), _expert(folder))
+    horizon = usual_horizon(folder.made_with["scene"])
+    stage = stage_of(folder, partial(load_runner, folder.path), horizon=horizon)
+    guides = Guides(stage, expert_of(folder.made_with, where=f"the data of {folder.path}"))
     asked = load_suite(suite)
     requests = [Request(asked, asked.seed(seed, index), turn=index) for index in range(trials)]
     done = mapped(walk, requests, guides, doing="walk", workers=workers, patience=patience, note=_so_far)
@@ -80,24 +81,6 @@ def lines_of(found: Mapping[str, Any]) -> list[str]:
 
 def _so_far(done: Mapping[Any, Pair]) -> str:
     return f"success {sum(pair.policy.success for pair in done.values())}/{len(done)}"
-
-
-def _stage(folder: RunFolder) -> Stage:
-    made = folder.made_with
-    return Stage(
-        actor=partial(load_runner, folder.path),
-        scene=build_scene,
-        config=made["scene"],
-        spec=folder.spec,
-        horizon=usual_horizon(made["scene"]),
-        own=None,
-        held=Compositions.of(made, where=str(folder.path)),
-        references=float(made.get("references") or 0.0),
-    )
-
-
-def _expert(folder: RunFolder) -> Mapping[str, Any]:
-    return expert_of(folder.made_with, where=f"the data of {folder.path}")
 
 
 def _losses(run: Path) -> dict[str, float | None]:

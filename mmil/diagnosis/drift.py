@@ -37,7 +37,8 @@ def drift(pairs: Sequence[Pair]) -> dict[str, Any]:
     rim = float(np.quantile(np.concatenate(own), OUTSIDE))
     every = [_left(one, some, rim) for one, some in zip(policy, far, strict=True) if not one.success]
     left = [step for step in every if step is not None]
-    heard = [(one.policy_heard, one.expert_heard) for one in pairs if one.policy_heard is not None]
+    heard = [(pair.policy_heard, pair.expert_heard) for pair in pairs]
+    told = [(one, other) for one, other in heard if one is not None and other is not None]
     numbers = {
         "walks": len(pairs),
         "successes": sum(one.success for one in policy),
@@ -51,7 +52,7 @@ def drift(pairs: Sequence[Pair]) -> dict[str, Any]:
         "left": float(np.median(left)) if left else None,
         "left_walks": len(left),
         "split": _split(expert, theirs),
-        "heard": _heard(heard),
+        "heard": _heard(told),
     }
     curves = {
         "far": {"policy": _curve(policy, far), "expert": _curve(expert, own)},
@@ -102,7 +103,7 @@ def _split(expert: Sequence[Walk], vectors: Sequence[np.ndarray]) -> float:
     Of every context, the actions in its nearest of other layouts against their middle, beside the same of as many at
     random: 0 where the state says what to do, 1 where it says nothing of it.
     """
-    within, anywhere, rng = [], [], np.random.default_rng(0)
+    within, anywhere, rng = list[np.ndarray](), list[np.ndarray](), np.random.default_rng(0)
     for place, here in enumerate(vectors):
         there = np.concatenate([other for number, other in enumerate(vectors) if number != place])
         labels = np.concatenate([other.labels for number, other in enumerate(expert) if number != place])

@@ -68,14 +68,13 @@ def walk(guide: Guide, request: Request) -> Pair:
     worker, suite = guide.worker, request.suite
     seed, choice = worker.choose(request)
     heard = _heard(guide, request, seed, choice)
-    scene, said = worker.scene(suite), {"seed": seed, "goal": choice.goal, "instruction": choice.sentence}
-    horizon = worker.horizon(choice.goal)
+    scene, horizon = worker.scene(suite), worker.horizon(choice.goal)
 
     def gone(who: Literal["policy", "expert"]) -> Walk:
         driver, other = (guide.runner, guide.expert) if who == "policy" else (guide.expert, guide.runner)
         seen, success = _Seen(guide), False
         other.reset(seed)
-        for turn in play(scene, driver, horizon=horizon, **said):
+        for turn in play(scene, driver, seed=seed, horizon=horizon, goal=choice.goal, instruction=choice.sentence):
             success = turn.outcome == "success"
             if turn.action is not None:
                 answer = other.act(turn.step.observation, turn.step.state)

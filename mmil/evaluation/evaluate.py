@@ -90,7 +90,7 @@ def evaluate(
     require_number(least=1, horizon=horizon)
     about = {"command": command, **_about(folder, instructions, own), **execution, "horizon": horizon, "device": device}
     actor = partial(load_runner, folder.path, device=device, **execution)
-    stage = _stage(folder, actor, horizon=horizon, own=own, held=held, altered=bool(change or attribution))
+    stage = stage_of(folder, actor, horizon=horizon, own=own, altered=bool(change or attribution))
     if attribution:
         return {one.name: _attribute(one, stage, ask, folder, out=out, about=about) for one in suites}
     return _summaries(suites, stage, ask, folder, change=change, out=out, about=about)
@@ -196,14 +196,13 @@ def _with_tapes(stage: Stage, suites: list[Suite], ask: Ask, change: Change) -> 
     return replace(stage, props=replace(stage.props, tapes=[tape for _, tape in recorded]))
 
 
-def _stage(
+def stage_of(
     folder: RunFolder,
     actor: Callable[[], Actor],
     *,
     horizon: int,
-    own: Told | None,
-    held: Compositions,
-    altered: bool,
+    own: Told | None = None,
+    altered: bool = False,
 ) -> Stage:
     """The run's policy, in the scene its data were made in, with what altered inputs are made of if any will be."""
     data = folder.made_with
@@ -214,7 +213,7 @@ def _stage(
         spec=folder.spec,
         horizon=horizon,
         own=own,
-        held=held,
+        held=Compositions.of(data, where=str(folder.path)),
         references=float(data.get("references") or 0.0),
         props=Props(folder.spec, {n: one.mean for n, one in folder.stats.signals.items()}) if altered else None,
     )

@@ -14,7 +14,8 @@ from data_tools.verify import verify
 from mmil.contracts import UserError
 from mmil.data import sample
 from mmil.data.dataset import Dataset
-from mmil.data.sample import decode_arrays, decode_frame, decode_sample, encode_frame, jpeg_size, split_members
+from mmil.data.jpeg import decode_frame, encode_frame, jpeg_size
+from mmil.data.sample import decode_arrays, decode_sample, split_members
 from mmil.data.shards import assemble, encode_rows, file_sha256, scan, shard_entry
 from tests.plane import build, copy
 

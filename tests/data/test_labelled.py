@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from data_tools.survey import Survey
 from mmil.contracts import UserError, flags_of, spans_of
 from mmil.data.cache import write_features
 from mmil.data.dataset import Dataset
 from mmil.data.module import WindowData
 from mmil.data.sample import decode_sample, encode_episode, split_members
 from mmil.data.shards import Row
+from mmil.data.stats import compute
 from mmil.data.windows import Cut
 from tests.data.conftest import counting_episode, small_spec, write_dataset
 
@@ -89,3 +91,14 @@ def test_nothing_labelled_is_nothing_to_learn(tmp_path):
     data = write_dataset(tmp_path / "data", [partly(number, ()) for number in range(3)], spec=small_spec())
     with pytest.raises(UserError, match="no step that would be read is labelled"):
         WindowData(path=data, workers=0, validation=0.0).setup()
+
+
+def test_what_nobody_asked_is_in_no_statistics_of_labels(tmp_path):
+    one = partly(0)
+    data = Dataset.open(write_dataset(tmp_path / "data", [one, partly(1, ())], spec=small_spec()))
+    known = one.labels[flags_of(SPANS, 9)]
+    np.testing.assert_allclose(compute(data).labels.mean, known.mean(axis=0), rtol=1e-5)
+    survey = Survey(data.spec, steps=[9, 9])
+    for index in range(2):
+        survey.add(data.episode(index))
+    assert survey.unlabelled == 4 + 9

@@ -12,7 +12,7 @@ from data_tools.inspect import inspect
 from data_tools.player import playable, to_play, weight
 from mmil.contracts import Goal
 from mmil.data.dataset import Dataset
-from mmil.data.sample import decode_frame
+from mmil.data.jpeg import decode_frame
 from mmil.rollout import rollout
 from tests.plane import HORIZON, SIZE, THINGS, Plane, Reach, build
 
