@@ -121,20 +121,38 @@ class Crew:
         self.stillborn = 0  # workers in a row that ended before they began
 
     def work(self, items: Iterator[Any]) -> Generator[tuple[Any, Any], None, None]:
-        """Yield (item, result) as they finish."""
-        self.items = items
+        """Yield (item, result) as they finish; workers stay for more, unless somebody stops listening midway."""
+        self.items, whole = items, False
         try:
-            while self._hire_for_what_waits() or self.busy:
+            while self._occupy_idle() or self._hire_for_what_waits() or self.busy:
                 for worker, answer in self._answers():
                     done = self._heed(worker, answer)
                     if done is not None:
                         yield done
-            for worker in self.idle:
-                worker.dismiss()
+            whole = True
         finally:
-            for worker in (*self.starting, *self.busy, *self.idle):
-                worker.kill()
-            self.hall.close()
+            if not whole:
+                self._kill()
+
+    def close(self) -> None:
+        """Let everybody close what they made, and end."""
+        for worker in self.idle:
+            worker.dismiss()
+        self._kill()
+        self.hall.close()
+
+    def _kill(self) -> None:
+        for worker in (*self.starting, *self.busy, *self.idle):
+            worker.kill()
+        for some in (self.starting, self.busy, self.idle, self.waiting):
+            some.clear()
+
+    def _occupy_idle(self) -> bool:
+        """Give work to those who have stayed; whether there was any."""
+        before = len(self.busy)
+        while self.idle and self._pull(1):
+            self._occupy(self.idle.pop())
+        return len(self.busy) > before
 
     def _hire_for_what_waits(self) -> bool:
         """Start workers while there is work for them and room; whether any work waits."""

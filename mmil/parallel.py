@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -18,7 +19,17 @@ from mmil.contracts import UserError
 from mmil.crew import Crew, Hall, Job, WorkError
 from mmil.processes import Here, Processes, available_cores
 
-__all__ = ["PATIENCE", "Cluster", "WorkError", "available_cores", "checked", "map_unordered", "run", "simulation_env"]
+__all__ = [
+    "PATIENCE",
+    "Cluster",
+    "WorkError",
+    "available_cores",
+    "checked",
+    "map_unordered",
+    "run",
+    "simulation_env",
+    "standing",
+]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -62,6 +73,22 @@ def run(
     alone = workers == 1 and patience is None and cluster is None
     open_hall = partial(_hall, Job(task, make, last), env or {}, workers, alone=alone, cluster=cluster, address=address)
     return _work(items, open_hall, workers=workers, name=name, patience=patience)
+
+
+def standing(
+    task: Task[Any, Any],
+    *,
+    make: Callable[[], Any],
+    workers: int | None = None,
+    env: Mapping[str, str] | None = None,
+    name: Callable[[Any], str] = str,
+    patience: float | None = PATIENCE,
+) -> Crew:
+    """Workers of this machine who stay between one `work(items)` and the next, until `close()`; see run."""
+    checked(workers=workers, cluster=None, address=None, patience=patience)
+    alone = workers == 1 and patience is None
+    hall = _hall(Job(task, make), env or {}, workers, alone=alone, cluster=None, address=None)
+    return Crew(hall, workers=workers or hall.places, name=name, patience=patience)
 
 
 def checked(
@@ -114,5 +141,5 @@ def _work(
     items: Iterable[Any], open_hall: Callable[[], Hall], *, workers: int | None, name: Any, patience: float | None
 ) -> Generator[tuple[Any, Any], None, None]:
     hall = open_hall()
-    crew = Crew(hall, workers=workers or hall.places, name=name, patience=patience)
-    yield from crew.work(iter(items))
+    with closing(Crew(hall, workers=workers or hall.places, name=name, patience=patience)) as crew:
+        yield from crew.work(iter(items))

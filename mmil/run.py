@@ -152,12 +152,16 @@ class RunFolder:
 
     def become(self, other: RunFolder, **trained: Any) -> None:
         """What the finished run `other` is, under this folder's own config; trained: what train.json says otherwise."""
-        for name in (TEXT, VISION):
-            if (other.path / name).is_dir():
-                shutil.copytree(other.path / name, self.path / name, dirs_exist_ok=True)
+        self.keep_sources_of(other)
         for name in (SPEC, STATS, DATA, METRICS, MODEL):
             write_atomic(self.path / name, (other.path / name).read_bytes())
         self.write(TRAIN, {**other.trained, **trained})
+
+    def keep_sources_of(self, other: RunFolder) -> None:
+        """The pretrained models that another run keeps."""
+        for name in (TEXT, VISION):
+            if (other.path / name).is_dir():
+                shutil.copytree(other.path / name, self.path / name, dirs_exist_ok=True)
 
     @property
     def trained(self) -> dict[str, Any]:

@@ -58,9 +58,7 @@ class Runner(Actor):
 
     def act(self, observation: Observation, state: State | None = None) -> np.ndarray:
         if self.policy.past > 1 or not self._plan:
-            # what is looked at is rendered: with K = 1 only where a new plan is made
-            self._history.append(self._looked_at(observation))
-            self._first = self._first or self._history[0]
+            self._look(observation)  # what is looked at is rendered: with K = 1 only where a new plan is made
         if not self._plan:
             self._plan.extend(self._planned(observation.instruction))
         return self._plan.popleft().astype(np.float32)
@@ -86,10 +84,18 @@ class Runner(Actor):
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self._chance)
             self._shown = self._batch(instruction)
-            chunk = self.policy.sample(self._shown)[0].cpu().numpy()
+            chunk = self._chunk(self._shown)[0].cpu().numpy()
             self._chance = torch.get_rng_state()
         self.plans += 1
         return chunk
+
+    def _chunk(self, batch: Batch) -> torch.Tensor:
+        """(1, H, A)."""
+        return self.policy.sample(batch)
+
+    def _look(self, observation: Observation) -> None:
+        self._history.append(self._looked_at(observation))
+        self._first = self._first or self._history[0]
 
     @torch.no_grad()
     def _looked_at(self, observation: Observation) -> Seen:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmil.contracts import UserError
-from mmil.parallel import WorkError, map_unordered, run
+from mmil.parallel import WorkError, map_unordered, run, standing
 
 ROOT = Path(__file__).parents[1]
 both = pytest.mark.parametrize("workers", [1, 2])
@@ -267,3 +267,24 @@ def wait_for(condition, *, seconds: float = 20.0) -> None:
     while not condition():
         assert time.monotonic() < until, "waited too long"
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_standing_crew_stays_between_one_work_and_the_next(workers, tmp_path):
+    note = tmp_path / "closed"
+    crew = standing(on_bench, make=Make(note), workers=workers)
+    first, again = ({number for _, (number, _) in crew.work(iter(range(6)))} for _ in range(2))
+    assert first | again == first and os.getpid() not in first and not note.exists()
+    crew.close()
+    assert sorted(map(int, note.read_text().split())) == sorted(first)
+
+
+def test_a_standing_crew_that_is_left_midway_leaves_nobody_behind(tmp_path):
+    crew = standing(on_bench, make=Make(tmp_path / "closed"), workers=1)
+    work = crew.work(iter(range(3)))
+    _, (number, _) = next(work)
+    work.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)
+    assert [item for item, _ in crew.work(iter(range(2)))] == [0, 1]  # others are hired
+    crew.close()

@@ -28,10 +28,10 @@ class Finite(Callback):
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        self._batch: Batch | None = None
+        self._batch: Any = None  # a Batch, or a mapping of tensors
         self._loss = torch.tensor(torch.nan)
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self._batch = batch
 
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: torch.Tensor) -> None:
@@ -61,10 +61,15 @@ class Finite(Callback):
         )
 
 
-def encode_batch(batch: Batch) -> bytes:
+def encode_batch(batch: Any) -> bytes:
     """An npz of every tensor by its field and name, and of the sentences; nothing in it needs unpickling."""
     buffer = io.BytesIO()
-    np.savez(buffer, **{name: array for item in dataclasses.fields(batch) for name, array in _arrays(item.name, batch)})
+    if isinstance(batch, Batch):
+        np.savez(buffer, **{name: one for item in dataclasses.fields(batch) for name, one in _arrays(item.name, batch)})
+    else:
+        every = batch.items(include_nested=True, leaves_only=True)
+        named = {"/".join([name] if isinstance(name, str) else name): value for name, value in every}
+        np.savez(buffer, **{name: value.detach().cpu().numpy() for name, value in named.items()})
     return buffer.getvalue()
 
 

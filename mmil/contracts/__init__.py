@@ -12,6 +12,7 @@ from mmil.contracts.episode import Episode, Trial
 from mmil.contracts.errors import Infeasible, NotFinite, UserError, require_known, require_number
 from mmil.contracts.goal import (
     BESIDE,
+    DECIDED,
     DO,
     HELD_STEPS,
     OUTCOMES,
@@ -43,6 +44,7 @@ from mmil.contracts.state import BODY_POSES, Body, Observation, State, Step
 __all__ = [
     "BESIDE",
     "BODY_POSES",
+    "DECIDED",
     "DO",
     "HELD_STEPS",
     "MOST_THINGS",

@@ -12,6 +12,7 @@ from mmil.contracts.errors import UserError
 Split = Literal["train", "held_out"]
 Outcome = Literal["success", "wrong_object", "wrong_manner", "dropped", "missed", "timeout"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+DECIDED: tuple[Outcome, ...] = ("success", "wrong_object", "wrong_manner")  # the others: the horizon ran out
 
 # world x and y of the sides of the table as the front camera sees them: it looks along −x, so that its left is −y
 SIDES: Mapping[str, tuple[float, float]] = {

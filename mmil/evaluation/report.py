@@ -149,6 +149,7 @@ def _view(run: Run) -> dict[str, Any]:
         "heard": sections.heard(run),
         "attributions": sections.attributions(run),
         "rounds": sections.rounds(run),
+        "tried": sections.learnt_by_trying(run),
         "strayed": sections.strayed(run),
         "left_out": sections.left_out(run),
         "objects": [_heat(verb, cells) for verb, cells in by_object(sections.pooled_trials(run)).items()],

@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from mmil.evaluation.statistics import Interval, summarise, wilson
 from mmil.evaluation.suites import ORDER
 
 MARKS = ("config.yaml", "evaluation", "model.safetensors", "metrics.csv", "train.json")  # any one makes it a run
+CURVES = "curves.json"  # of what was reinforced: name → its rounds
 CONTROL = "control"  # what the rounds of an interaction are compared with
 VIDEO_NAME = re.compile(r"(\d+)-([a-z_]+)\.mp4")
 
@@ -64,6 +65,7 @@ class Run:
     attribution: tuple[Mapping[str, Any], ...]  # summaries as attribution.py writes them
     diagnosis: Mapping[str, Any]  # as `mmil diagnose` writes it; {} where nobody asked
     rounds: tuple[Mapping[str, Any], ...]  # of an interaction, as algos/dagger.py writes them
+    curves: Mapping[str, Sequence[Mapping[str, Any]]]  # name → rounds, as reinforcing/rl.py writes them
     notes: tuple[str, ...]  # what could not be read
 
     @property
@@ -100,6 +102,7 @@ def read_run(path: Path) -> Run:
         attribution=tuple(_read_attribution(path / "attribution", notes)),
         diagnosis=_read_diagnosis(path / "diagnosis" / "diagnosis.json", notes),
         rounds=tuple(_read_rounds(path / "rounds.json", notes)),
+        curves=_read_curves(path / CURVES, notes),
         notes=tuple(notes),
     )
 
@@ -133,6 +136,21 @@ def _read_rounds(path: Path, notes: list[str]) -> list[dict[str, Any]]:
         pass
     notes.append(f"{path.name} holds no rounds and is left out")
     return []
+
+
+def _read_curves(path: Path, notes: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Of every name, the rounds that can be read."""
+    found = _read_mapping(path, notes)
+    try:
+        told = {str(name): [dict(one) for one in rows] for name, rows in found.items()}
+        for one in (one for rows in told.values() for one in rows):
+            of = [(one["successes"], one["free"])] + [(t["successes"], t["n"]) for t in [one["trials"]] if t]
+            if not (_counted(0, one["steps"]) and all(_counted(*pair) for pair in of)):
+                raise ValueError("numbers that count nothing")
+        return told
+    except (KeyError, TypeError, ValueError):
+        notes.append(f"{path.name} holds no rounds and is left out")
+        return {}
 
 
 def _counted(*numbers: Any) -> bool:

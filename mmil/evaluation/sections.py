@@ -149,6 +149,23 @@ def rounds(run: Run) -> dict[str, Any] | None:
     return {"rows": rows, "figure": line_chart(series, x_label="labels", y_label="success"), "names": list(series)}
 
 
+def learnt_by_trying(run: Run) -> dict[str, Any] | None:
+    """Success against steps of the scene: of trials on the way, or of what was tried where there are none."""
+    rows, series = [], {}
+    for name, rounds in run.curves.items():
+        begun = [0, *(one["steps"] for one in rounds)]
+        judged = [(steps, one["trials"]) for steps, one in zip(begun, rounds, strict=False) if one["trials"]]
+        judged = judged or [(one["steps"], {"successes": one["successes"], "n": one["free"]}) for one in rounds]
+        told = [(steps, wilson(one["successes"], one["n"])) for steps, one in judged if one["n"]]
+        rows += [{"name": name, "steps": steps, "success": success} for steps, success in told]
+        if told:
+            series[name] = [(steps, success.rate) for steps, success in told]
+    if not series:
+        return None
+    figure = line_chart(series, x_label="steps of the scene", y_label="success")
+    return {"rows": rows, "figure": figure, "names": list(series)}
+
+
 def skill_pairs(first: Run, second: Run) -> list[dict[str, Any]]:
     """Each skill's paired comparison: over all suites that both were judged on, and suite by suite."""
     names, twice = _common(first, second), doubles(first, second)

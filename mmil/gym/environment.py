@@ -17,14 +17,13 @@ from typing import Any, get_args
 import gymnasium
 import numpy as np
 
-from mmil.contracts import Goal, Infeasible, Outcome, Scene, Split, Step, UserError, require_feasible, require_known
+from mmil.contracts import DECIDED, Goal, Infeasible, Scene, Split, Step, UserError, require_feasible, require_known
 from mmil.gym.sentence import Sentence
 from mmil.gym.spaces import action_space, key, observation_space
 from mmil.language.grammar import Grammar
 from mmil.limits import LONGEST
 from mmil.seeds import sentence_rng
 
-DECIDED: tuple[Outcome, ...] = ("success", "wrong_object", "wrong_manner")  # the others: the horizon ran out
 OPTIONS = ("goal", "instruction")
 TRIES = 100
 PROCESS = os.getpid()

@@ -1,5 +1,6 @@
 """Context (B, C) → a chunk of actions (B, H, A)."""
 
+from mmil.heads.corrected import Corrected
 from mmil.heads.diffusion import Diffusion
 from mmil.heads.ensemble import Ensemble
 from mmil.heads.flow import Flow
@@ -7,4 +8,4 @@ from mmil.heads.head import Head
 from mmil.heads.mixture import Mixture
 from mmil.heads.regression import Regression
 
-__all__ = ["Diffusion", "Ensemble", "Flow", "Head", "Mixture", "Regression"]
+__all__ = ["Corrected", "Diffusion", "Ensemble", "Flow", "Head", "Mixture", "Regression"]

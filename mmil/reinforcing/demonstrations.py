@@ -1,0 +1,75 @@
+"""Demonstrations as attempts: what an expert did, as the shifts of the policy that would have done so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmil.contracts import DECIDED, Episode, Observation
+from mmil.data.dataset import Dataset
+from mmil.data.members import read_samples
+from mmil.data.sample import decode_arrays, decode_sample
+from mmil.policy import Policy
+from mmil.progress import progress
+from mmil.reinforcing.attempt import Attempt
+from mmil.reinforcing.explorer import Explorer
+from mmil.reinforcing.ground import Followed
+
+
+def attempts_of(policy: Policy, data: Path, *, most: int | None = None) -> list[Attempt]:
+    """Of a data set's first successes, as many as there are or `most`; seen by this policy."""
+    dataset, explorer = Dataset.open(data), Explorer(policy)
+    rows = [row for row in dataset.rows if row.outcome == "success"][:most]
+    samples = read_samples(dataset.path, rows)
+    shown = progress(samples, f"looking at {dataset.path.name}", total=len(rows), unit="episodes")
+    return [_attempt(explorer, decode_sample(sample)) for _, sample in shown]
+
+
+def followed_of(data: Path) -> list[Followed]:
+    """Of a data set's successes, what it takes to do again what was done."""
+    dataset = Dataset.open(data)
+    rows = [row for row in dataset.rows if row.outcome == "success"]
+    every = read_samples(dataset.path, rows, want=lambda suffix: suffix == "npz")
+    return [
+        Followed(row.seed, row.goal, row.instruction, decode_arrays(sample["npz"], ["actions"])["actions"])
+        for row, sample in every
+    ]
+
+
+def _attempt(explorer: Explorer, episode: Episode) -> Attempt:
+    head, steps = explorer.head, len(episode.actions)
+    explorer.reset(0)
+    for t, observation in enumerate(_observations(episode)):
+        if t % head.steps == 0 or t == steps:
+            explorer.judge(observation)
+        else:
+            explorer.watch(observation)
+    leads = torch.stack(explorer.leads[:-1])
+    done, wanted = (_chunks(actions, head.steps) for actions in (episode.actions, episode.labels))
+    return Attempt(
+        situations=torch.stack(explorer.situations),
+        shifts=head.shift_to(leads, done),
+        rewards=torch.tensor([part.sum() for part in np.split(episode.rewards, range(head.steps, steps, head.steps))]),
+        decided=episode.outcome in DECIDED,
+        success=episode.success,
+        steps=steps,
+        led=steps,
+        wanted=head.shift_to(leads, wanted),
+    )
+
+
+def _observations(episode: Episode) -> Iterator[Observation]:
+    for t in range(len(episode.actions) + 1):
+        images = {camera: frames[t] for camera, frames in episode.images.items()}
+        signals = {name: values[t] for name, values in episode.signals.items()}
+        maps = {name: frames[t] for name, frames in episode.maps.items()}
+        yield Observation(images, signals, episode.instruction, maps)
+
+
+def _chunks(actions: np.ndarray, steps: int) -> torch.Tensor:
+    """(T', steps, A) of actions (T, A); the last is held past the end."""
+    held = np.repeat(actions[-1:], -len(actions) % steps, axis=0)
+    return torch.from_numpy(np.concatenate([actions, held])).unflatten(0, (-1, steps))

@@ -1,0 +1,101 @@
+"""Proximal policy optimisation (Schulman 2017), with an imitation term that fades (Rajeswaran 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from tensordict import TensorDict
+from tensordict.nn import TensorDictModule
+from torch import nn
+from torchrl.objectives import ClipPPOLoss
+from torchrl.objectives.value import GAE
+
+from mmil.contracts import require_number
+from mmil.heads.corrected import layers
+from mmil.policy import Policy
+from mmil.reinforcing.attempt import Attempt
+from mmil.reinforcing.explorer import corrected
+from mmil.reinforcing.learner import Learner, drawing
+from mmil.reinforcing.memory import Memory
+
+
+class PPO(Learner):
+    """passes: over the attempts of a round, which are then forgotten. clip: of how much likelier a shift may become.
+
+    trace: how far a value looks ahead, λ of GAE (Schulman 2016). entropy: what being undecided is worth. gradient:
+    the longest of a step.
+    """
+
+    def __init__(
+        self,
+        *,
+        learning_rate: float = 3e-4,
+        discount: float = 0.97,
+        passes: int = 8,
+        batch_size: int = 256,
+        width: int = 256,
+        clip: float = 0.2,
+        trace: float = 0.95,
+        entropy: float = 0.0,
+        gradient: float = 0.5,
+        warmup: int = 1,
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, discount=discount)
+        require_number(least=1, passes=passes, batch_size=batch_size, width=width)
+        require_number(above=0, clip=clip, gradient=gradient)
+        require_number(least=0, entropy=entropy, warmup=warmup)
+        require_number(least=0, trace=trace)
+        self.passes, self.batch_size, self.width, self.clip = passes, batch_size, width, clip
+        self.trace, self.entropy, self.gradient, self.warmup = trace, entropy, gradient, warmup
+
+    def begin(self, policy: Policy) -> None:
+        self.actor = drawing(self.adopt(policy))
+        value = nn.Sequential(*layers(corrected(policy).situation_width, self.width), nn.Linear(self.width, 1))
+        self.critic = TensorDictModule(value, in_keys=["situation"], out_keys=["state_value"])
+        self.loss = ClipPPOLoss(
+            self.actor,
+            self.critic,
+            clip_epsilon=self.clip,
+            entropy_bonus=self.entropy > 0,
+            entropy_coeff=self.entropy,
+            normalize_advantage=True,
+        )
+
+    def lessons(self, memory: Memory, new: Sequence[Attempt]) -> Iterator[TensorDict]:
+        every = self.told(new)
+        for _ in range(self.passes):
+            for some in torch.randperm(len(every)).split(self.batch_size):
+                parts = {"own": every[some]}
+                if self.imitation and len(memory.demonstrated):
+                    parts["shown"] = memory.demonstrated.sample(batch_size=self.batch_size)
+                yield TensorDict(parts, batch_size=[])
+
+    @torch.no_grad()
+    def told(self, attempts: Sequence[Attempt]) -> TensorDict:
+        """(T,) decisions of these attempts, with how likely each was, its advantage and the value to be learnt."""
+        every = torch.cat([one.transitions() for one in attempts if len(one)])
+        gae = GAE(gamma=self.discount, lmbda=self.trace, value_network=self.critic, time_dim=1)
+        every = gae(every[None]).squeeze(0)
+        # as drawn() had it: the actor is still the one that made these attempts
+        every["action_log_prob"] = self.actor.get_dist(every).log_prob(every["action"])
+        return every
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam([p for p in self.loss.parameters() if p.requires_grad], lr=self.learning_rate)
+
+    def training_step(self, batch: TensorDict, index: int) -> None:
+        losses, optimizer = self.loss(batch["own"]), self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)
+        actor = losses["loss_objective"] + losses.get("loss_entropy", 0.0)
+        if "shown" in batch:
+            actor = actor + self.imitation * self.imitated(batch["shown"])
+        whole = losses["loss_critic"] + (actor if self.current_epoch >= self.warmup else 0.0)
+        optimizer.zero_grad()
+        self.manual_backward(whole)
+        self.clip_gradients(optimizer.optimizer, gradient_clip_val=self.gradient, gradient_clip_algorithm="norm")
+        optimizer.step()
+        if self.tells:
+            told = {"actor": actor, "critic": losses["loss_critic"], "clipped": losses["clip_fraction"]}
+            self.log_dict({f"train/{name}": value.detach() for name, value in told.items()}, batch_size=1)

@@ -1,0 +1,107 @@
+"""Soft actor-critic (Haarnoja 2018) that meets demonstrations, too, with norms in its critics (RLPD, Ball 2023)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from tensordict import TensorDict
+from tensordict.nn import TensorDictModule
+from torch import nn
+from torchrl.objectives import SACLoss, SoftUpdate, ValueEstimators
+
+from mmil.contracts import require_number
+from mmil.heads.corrected import layers
+from mmil.policy import Policy
+from mmil.reinforcing.attempt import Attempt
+from mmil.reinforcing.explorer import corrected
+from mmil.reinforcing.learner import Learner, drawing
+from mmil.reinforcing.memory import Memory
+
+
+class SAC(Learner):
+    """updates: of the networks, a decision made. critics: the smallest of so many counts.
+
+    temperature: what entropy is worth at first; it is tuned so that shifts stay as widely drawn as they began, or kept
+    where `tuned` is false. warmup: rounds in which the critics alone learn: the policy is not changed by critics that
+    know nothing yet.
+    """
+
+    def __init__(
+        self,
+        *,
+        learning_rate: float = 3e-4,
+        discount: float = 0.97,
+        updates: float = 4.0,
+        batch_size: int = 128,
+        critics: int = 2,
+        width: int = 256,
+        decay: float = 0.995,
+        temperature: float = 0.01,
+        tuned: bool = True,
+        warmup: int = 1,
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, discount=discount)
+        require_number(above=0, updates=updates, temperature=temperature)
+        require_number(least=1, batch_size=batch_size, critics=critics, width=width)
+        require_number(above=0, below=1, decay=decay)
+        require_number(least=0, warmup=warmup)
+        self.updates, self.batch_size, self.critics, self.width = updates, batch_size, critics, width
+        self.decay, self.temperature, self.tuned, self.warmup = decay, temperature, tuned, warmup
+
+    def begin(self, policy: Policy) -> None:
+        actor, head = drawing(self.adopt(policy)), corrected(policy)
+        keys = {"in_keys": ["situation", "action"], "out_keys": ["state_action_value"]}
+        critic = TensorDictModule(Critic(head.situation_width + head.numbers, self.width), **keys)
+        self.loss = SACLoss(
+            actor,
+            critic,
+            num_qvalue_nets=self.critics,
+            alpha_init=self.temperature,
+            fixed_alpha=not self.tuned,
+            target_entropy=head.numbers * (math.log(head.spread) + 0.5 * math.log(2 * math.pi * math.e)),
+        )
+        _ = self.loss.target_entropy  # made when first asked for: before a checkpoint is read that holds it
+        self.loss.make_value_estimator(ValueEstimators.TD0, gamma=self.discount)
+        self.target = SoftUpdate(self.loss, eps=self.decay)
+
+    def lessons(self, memory: Memory, new: Sequence[Attempt]) -> Iterator[TensorDict]:
+        for _ in range(math.ceil(self.updates * sum(map(len, new)))):
+            yield memory.recall(self.batch_size)
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        of = [self.loss.actor_network_params, self.loss.qvalue_network_params]
+        groups = [[value for value in one.values(True, True) if value.requires_grad] for one in of]
+        if self.tuned:
+            groups.append([self.loss.log_alpha])
+        return [torch.optim.Adam(group, lr=self.learning_rate) for group in groups]
+
+    def training_step(self, batch: TensorDict, index: int) -> None:
+        losses = self.loss(batch)
+        parts = [losses["loss_actor"], losses["loss_qvalue"], losses["loss_alpha"]]
+        if self.imitation:
+            parts[0] = parts[0] + self.imitation * self.imitated(batch)
+        every = self.optimizers()
+        assert isinstance(every, list)
+        critics = every[1]
+        for optimizer in every:
+            optimizer.zero_grad()
+        self.manual_backward(torch.stack(parts).sum())  # of each, what it is a loss of: the others are held
+        for optimizer in [critics] if self.current_epoch < self.warmup else every:
+            optimizer.step()
+        self.target.step()
+        if self.tells:
+            told = {"actor": parts[0], "critic": parts[1], "entropy": losses["entropy"], "alpha": losses["alpha"]}
+            self.log_dict({f"train/{name}": value.detach() for name, value in told.items()}, batch_size=len(batch))
+
+
+class Critic(nn.Module):
+    """What a decision in a situation is worth."""
+
+    def __init__(self, given: int, width: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(*layers(given, width), nn.Linear(width, 1))
+
+    def forward(self, situation: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+        return self.net(torch.cat([situation, action], dim=-1))
