@@ -124,7 +124,7 @@ class Crew:
         """Yield (item, result) as they finish; workers stay for more, unless somebody stops listening midway."""
         self.items, whole = items, False
         try:
-            while self._occupy_idle() or self._hire_for_what_waits() or self.busy:
+            while any([self._occupy_idle(), self._hire_for_what_waits()]) or self.busy:
                 for worker, answer in self._answers():
                     done = self._heed(worker, answer)
                     if done is not None:

@@ -154,7 +154,8 @@ class RunFolder:
         """What the finished run `other` is, under this folder's own config; trained: what train.json says otherwise."""
         self.keep_sources_of(other)
         for name in (SPEC, STATS, DATA, METRICS, MODEL):
-            write_atomic(self.path / name, (other.path / name).read_bytes())
+            if (other.path / name).is_file():  # a short one has no metrics
+                write_atomic(self.path / name, (other.path / name).read_bytes())
         self.write(TRAIN, {**other.trained, **trained})
 
     def keep_sources_of(self, other: RunFolder) -> None:
@@ -252,10 +253,20 @@ def commit() -> str:
 
 
 def _require_same(asked: Mapping[str, Any], there: Mapping[str, Any], path: Path) -> None:
-    names = sorted((set(asked) | set(there)) - set(FREE))
+    asked, there = (_compared(config) for config in (asked, there))
+    names = sorted(set(asked) | set(there))
     lines = [f"{name}: {asked.get(name)} != {there.get(name)}" for name in names if asked.get(name) != there.get(name)]
     if lines:
         raise UserError(f"{path} was begun with another config: {'; '.join(lines)[:600]}; name a new folder")
+
+
+def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
+    """All of it but what may differ when a run is resumed."""
+    kept = {name: value for name, value in config.items() if name not in FREE}
+    interaction = kept.get("interaction")
+    if isinstance(interaction, Mapping) and isinstance(told := interaction.get("init_args"), Mapping):
+        kept["interaction"] = {**interaction, "init_args": {k: v for k, v in told.items() if k not in FREE}}
+    return kept
 
 
 def load_policy(path: Path, *, device: str = "cpu") -> Policy:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,14 +81,20 @@ class Runner(Actor):
         return weighted(self._plans, decay=self.ensemble)[None]
 
     def _sample(self, instruction: str) -> np.ndarray:
-        """A chunk (H, A). Heads draw on the processor's default generator, which is lent the episode's state."""
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(self._chance)
+        """A chunk (H, A). Heads draw on the processor's default generator."""
+        with self._own_chance():
             self._shown = self._batch(instruction)
             chunk = self._chunk(self._shown)[0].cpu().numpy()
-            self._chance = torch.get_rng_state()
         self.plans += 1
         return chunk
+
+    @contextmanager
+    def _own_chance(self) -> Iterator[None]:
+        """What is drawn meanwhile, whoever draws, comes from the episode."""
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self._chance)
+            yield
+            self._chance = torch.get_rng_state()
 
     def _chunk(self, batch: Batch) -> torch.Tensor:
         """(1, H, A)."""

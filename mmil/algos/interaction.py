@@ -66,8 +66,9 @@ class Course:
         return [self.data, *map(Path, self.training.get("more") or ())]
 
     def seed(self, name: str) -> int:
-        """Of episodes that are called so: other layouts than those of the demonstrations and of any other name."""
-        return number(self.made_with["seed"], name) >> 33
+        """Of episodes that are called so: other layouts than those of the demonstrations, of other names and seeds."""
+        own = self.training.get("seed") or 0
+        return number(self.made_with["seed"], f"{name}, seed {own}" if own else name) >> 33
 
     def generate(self, out: Path, **changed: Any) -> Path:
         """Episodes in the scene of the demonstrations, made as they were but for what is changed."""

@@ -38,7 +38,7 @@ from mmil.contracts.maps import (
     stream_of,
 )
 from mmil.contracts.spans import Spans, flags_of, spans_of, spans_told
-from mmil.contracts.spec import Spec
+from mmil.contracts.spec import Spec, flattened
 from mmil.contracts.state import BODY_POSES, Body, Observation, State, Step
 
 __all__ = [
@@ -75,6 +75,7 @@ __all__ = [
     "UserError",
     "camera_of",
     "flags_of",
+    "flattened",
     "map_dtype",
     "map_name",
     "metres",

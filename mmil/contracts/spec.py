@@ -66,8 +66,8 @@ class Spec:
         """One line a field in which the two disagree; versions do not count, nor what a part of a Spec does not say."""
         whole = isinstance(other, Spec)
         told = other.to_json() if isinstance(other, Spec) else json.loads(json.dumps(dict(other)))
-        mine = _flatten({name: value for name, value in self.to_json().items() if whole or name in told})
-        theirs, absent = _flatten(told), "(absent)"
+        mine = flattened({name: value for name, value in self.to_json().items() if whole or name in told})
+        theirs, absent = flattened(told), "(absent)"
         keys = sorted(key for key in mine.keys() | theirs.keys() if not key.startswith("versions."))
         return [
             f"{key}: {mine.get(key, absent)} != {theirs.get(key, absent)}"
@@ -82,10 +82,11 @@ class Spec:
             raise UserError(f"{mine} and {theirs} disagree: " + "; ".join(lines))
 
 
-def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+def flattened(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one: dotted name → leaf."""
     if not isinstance(value, dict):
         return {prefix: value}
     flat: dict[str, Any] = {}
     for key, item in value.items():
-        flat.update(_flatten(item, f"{prefix}.{key}" if prefix else key))
+        flat.update(flattened(item, f"{prefix}.{key}" if prefix else key))
     return flat

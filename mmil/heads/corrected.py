@@ -16,12 +16,12 @@ QUIETEST, LOUDEST = -6.0, 1.0  # logarithms of the spread of what is drawn
 
 
 class Corrected(Head):
-    """`head` leads, and the first `steps` of its actions are shifted (residual policies, Silver 2018, Johannink 2019).
+    """`head` leads, and those of its actions that are done before the next plan are shifted (Silver 2018).
 
-    Until something reinforces it the shift is 0, and the whole is that head. steps: as many as are done of a chunk. The
-    shift is drawn anew for every chunk while it is learnt, and its likeliest value is done otherwise. spread: of what
-    is drawn at first, in units of the largest shift, which is 2: whatever the head wants, anything else can be done.
-    Where it does not lead (`follow`) the shift is the action, and the largest is 1.
+    Until something reinforces it the shift is 0, and the whole is that head. The shift is drawn anew for every chunk
+    while it is learnt, and its likeliest value is done otherwise. spread: of what is drawn at first, in units of the
+    largest shift, which is 2: whatever the head wants, anything else can be done. Where it does not lead (`follow`) the
+    shift is the action, and the largest is 1.
     """
 
     leads: torch.Tensor  # 1, or 0 where what is drawn is all there is
@@ -33,14 +33,13 @@ class Corrected(Head):
         *,
         head: Callable[[int, tuple[int, int]], Head] = Mixture,
         width: int = 256,
-        steps: int = EXECUTE,
         spread: float = 0.05,
     ) -> None:
         super().__init__()
-        require_number(least=1, width=width, steps=steps)
+        require_number(least=1, width=width)
         require_number(above=0, below=1, spread=spread)
         self.head, self.spread = head(context, chunk), spread
-        self.steps, self.axes = min(steps, chunk[0]), chunk[1]
+        self.steps, self.axes = min(EXECUTE, chunk[0]), chunk[1]  # as a runner does them
         self.numbers = self.steps * self.axes  # of a shift
         self.situation_width = context + self.numbers
         self.actor = Drawing(self.situation_width, self.numbers, width=width, spread=spread).requires_grad_(False)
@@ -49,6 +48,7 @@ class Corrected(Head):
     def follow(self, *, spread: float) -> None:
         """Learn without the head's lead, from shifts that are drawn with this spread at first."""
         self.leads.fill_(0.0)
+        self.spread = spread
         self.actor.restart(spread)
 
     @property

@@ -58,7 +58,8 @@ class Attempt:
             batch_size=[len(self)],
         )
         told = {"situation": self.situations[:-1], "action": self.shifts, "next": following}
-        told["wanted"] = self.shifts if self.wanted is None else self.wanted
+        if self.wanted is not None:
+            told["wanted"] = self.wanted
         return TensorDict(told, batch_size=[len(self)])
 
 
@@ -85,7 +86,9 @@ def kept(path: Path) -> list[Attempt]:
         count = len({name.split("/")[0] for name in found})
         return [_attempt(found, f"{number}/") for number in range(count)]
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise UserError(f"{path} holds no attempts that can be read ({str(error)[:200]}); delete it") from None
+        raise UserError(
+            f"{path} holds no attempts that can be read ({str(error)[:200]}); put a copy back, or begin anew"
+        ) from None
 
 
 def _attempt(found: Mapping[str, torch.Tensor], prefix: str) -> Attempt:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmil.contracts import DECIDED, Episode, Observation
+from mmil.contracts import DECIDED, Episode, Observation, UserError
 from mmil.data.dataset import Dataset
 from mmil.data.members import read_samples
-from mmil.data.sample import decode_arrays, decode_sample
+from mmil.data.sample import decode_arrays
+from mmil.data.shards import Row
 from mmil.policy import Policy
 from mmil.progress import progress
 from mmil.reinforcing.attempt import Attempt
@@ -22,21 +23,29 @@ from mmil.reinforcing.ground import Followed
 def attempts_of(policy: Policy, data: Path, *, most: int | None = None) -> list[Attempt]:
     """Of a data set's first successes, as many as there are or `most`; seen by this policy."""
     dataset, explorer = Dataset.open(data), Explorer(policy)
-    rows = [row for row in dataset.rows if row.outcome == "success"][:most]
+    dataset.spec.require(policy.spec, mine=str(data), theirs="the policy's Spec")
+    rows = _successes(dataset)[:most]
+    numbers = {row.key: number for number, row in enumerate(dataset.rows)}
     samples = read_samples(dataset.path, rows)
     shown = progress(samples, f"looking at {dataset.path.name}", total=len(rows), unit="episodes")
-    return [_attempt(explorer, decode_sample(sample)) for _, sample in shown]
+    return [_attempt(explorer, dataset.decode(numbers[row.key], sample)) for row, sample in shown]
 
 
 def followed_of(data: Path) -> list[Followed]:
     """Of a data set's successes, what it takes to do again what was done."""
     dataset = Dataset.open(data)
-    rows = [row for row in dataset.rows if row.outcome == "success"]
-    every = read_samples(dataset.path, rows, want=lambda suffix: suffix == "npz")
+    every = read_samples(dataset.path, _successes(dataset), want=lambda suffix: suffix == "npz")
     return [
         Followed(row.seed, row.goal, row.instruction, decode_arrays(sample["npz"], ["actions"])["actions"])
         for row, sample in every
     ]
+
+
+def _successes(dataset: Dataset) -> list[Row]:
+    rows = [row for row in dataset.rows if row.outcome == "success"]
+    if not rows:
+        raise UserError(f"{dataset.path} holds {len(dataset)} episodes, but no success that could guide anybody")
+    return rows
 
 
 def _attempt(explorer: Explorer, episode: Episode) -> Attempt:

@@ -31,7 +31,7 @@ ATTEMPTS, ACTOR, CURVE = "attempts", "actor.safetensors", "curve.json"
 
 @dataclass(frozen=True)
 class Budget:
-    """How much is tried. steps: of the scene, in all, those of demonstrations that are followed among them.
+    """How much is tried. steps: of the scene, those of demonstrations that are followed among them; rounds are whole.
 
     episodes: a round. trials: on the way, every so many steps; nothing is learnt from them. patience: [s], for an
     attempt; where it has no end a single worker works in this process.
@@ -167,7 +167,9 @@ class Experience(LightningDataModule):
         path.parent.mkdir(exist_ok=True)
         if not all(one.finite for one in new):
             spoilt = keep(path.with_name(f"not_finite-{turn:05d}.safetensors"), new)
-            raise UserError(f"round {turn}: an attempt holds a NaN or an infinity; stopped, the round is in {spoilt}")
+            raise UserError(
+                f"round {turn + 1}: an attempt holds a NaN or an infinity; stopped, the round is in {spoilt}"
+            )
         keep(path, new)
         return new
 

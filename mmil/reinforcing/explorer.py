@@ -17,11 +17,13 @@ class Explorer(Runner):
     """An actor for a policy whose head is Corrected.
 
     greedy: do the likeliest. followed: actions (T, A) that every episode begins with, as those of a demonstration.
+    chance: what is drawn follows from it, if it is given, and else from the episode's seed.
     """
 
     def __init__(self, policy: Policy) -> None:
         self.head = corrected(policy)
         super().__init__(policy, execute=self.head.steps)
+        self.chance: int | None = None
         self.greedy, self.followed = False, np.zeros((0, len(policy.spec.action)), np.float32)
         self.situations: list[torch.Tensor] = []  # (S,), of this episode
         self.shifts: list[torch.Tensor] = []  # (N,)
@@ -29,7 +31,7 @@ class Explorer(Runner):
         self._left: deque[np.ndarray] = deque()  # of what is followed
 
     def reset(self, seed: int) -> None:
-        super().reset(seed)
+        super().reset(seed if self.chance is None else self.chance)
         self.situations, self.shifts, self.leads = [], [], []
         self._left = deque(self.followed)
 
@@ -48,7 +50,8 @@ class Explorer(Runner):
     def judge(self, observation: Observation) -> None:
         """Keep the situation of an instant in which somebody else decides, or nobody since it is the last."""
         self._look(observation)
-        lead, situation = self._situation(self._batch(observation.instruction))
+        with self._own_chance():
+            lead, situation = self._situation(self._batch(observation.instruction))
         self.situations.append(situation[0])
         self.leads.append(lead[0])
 

@@ -59,7 +59,8 @@ def fit(
         finally:
             experience.close()
         folder.keep_sources_of(clone)
-        about = {"epochs": len(experience.rounds), "steps": trainer.global_step, "seconds": ending.seconds}
+        rounds = sum(one.episodes > 0 for one in experience.rounds)
+        about = {"epochs": rounds, "steps": trainer.fit_loop.total_batch_idx + 1, "seconds": ending.seconds}
         folder.finish(learner.policy, ending.state, **about, device="cpu", environment_steps=experience.steps)
     return rounds_of(out)
 

@@ -59,7 +59,6 @@ class Ground:
     seed: int
     horizon: int
     references: float = 0.0
-    bank: str = "english"
     leads: bool = True
 
     def __call__(self) -> Worker:
@@ -74,11 +73,13 @@ class Worker:
         self.explorer = Explorer(load_policy(ground.run))
         self.explorer.head.leads.fill_(float(ground.leads))
         self.scene.spec.require(self.explorer.policy.spec, mine="the scene", theirs="the policy's Spec")
-        self.grammar, self._version = Grammar.load(ground.bank), -1
+        self.grammar, self._version = Grammar.load(), -1
 
     def attempt(self, task: Task) -> Attempt:
         self._learn(task)
         self.explorer.greedy = task.trial
+        # attempts that one demonstration leads into share its layout, not what they try there
+        self.explorer.chance = episode_seed(self.ground.seed, task.number) if task.followed else None
         with one_thread():
             return self._attempt(self._seed(task), task.followed)
 

@@ -52,8 +52,10 @@ class Ladder(Interaction):
             raise UserError(f"level is {level}; it is a share of trials, above 0 and at most 1")
         load_suite(suite)  # refused now if at all
         self.rungs = dict(RUNGS if rungs is None else rungs)
-        if not self.rungs:
-            raise UserError(f"there are no rungs; name some, as {', '.join(RUNGS)}")
+        if not self.rungs or CLONED in self.rungs:
+            raise UserError(f"rungs are {', '.join(self.rungs) or 'none'}; name some, as {', '.join(RUNGS)}")
+        if not budget.trials:
+            raise UserError(f"trials of the budget is 0, but who got to {level:.0%} when is seen by trials on the way")
         self.budget, self.spread, self.level, self.workers = budget, spread, level, workers
         self._judging: dict[str, Any] = {"suite": suite, "trials": trials, "seed": trial_seed}
 

@@ -33,6 +33,7 @@ class Learner(Algorithm, ABC):
         self.automatic_optimization = False
         self.learning_rate, self.discount = learning_rate, discount
         self.guidance, self.gone = Guidance(), 0.0  # the share of the budget that is spent
+        self.lessons_learnt = 0  # in this session
 
     @abstractmethod
     def begin(self, policy: Policy) -> None:
@@ -41,6 +42,17 @@ class Learner(Algorithm, ABC):
     @abstractmethod
     def lessons(self, memory: Memory, new: Sequence[Attempt]) -> Iterator[TensorDict]:
         """What a round is learnt from, after `new` was added to the memory."""
+
+    def guided(self, guidance: Guidance) -> None:
+        """Be told what is made of demonstrations; UserError where this learner makes something else of them."""
+        self.guidance = guidance
+
+    @property
+    def tells(self) -> bool:
+        return (self.lessons_learnt + 1) % max(1, self.trainer.log_every_n_steps) == 0
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.lessons_learnt += 1
 
     @property
     def imitation(self) -> float:
@@ -55,18 +67,27 @@ class Learner(Algorithm, ABC):
     def swap_average(self) -> None:
         """None is kept."""
 
-    def imitated(self, batch: TensorDict) -> torch.Tensor:
+    def imitated(self, shown: TensorDict) -> torch.Tensor:
         """How far the likeliest shift is from what the expert would have done, in demonstrations."""
-        location, _ = corrected(self.policy).actor(batch["situation"])
-        apart = (location.tanh() - batch["wanted"]).square().mean(dim=1)
-        of = batch["imitated"][:, 0]
-        return (apart * of).sum() / of.sum().clamp(min=1.0)
+        location, _ = corrected(self.policy).actor(shown["situation"])
+        return (location.tanh() - shown["wanted"]).square().mean()
+
+    def with_shown(self, own: TensorDict, memory: Memory) -> TensorDict:
+        """A lesson: transitions, and as many of demonstrations as long as they are imitated."""
+        parts = {"own": own}
+        if self.imitation and len(memory.demonstrated):
+            parts["shown"] = memory.recall_shown(len(own))
+        return TensorDict(parts, batch_size=[])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["gone"] = self.gone
+        # what stays as it was cloned is in the clone
+        still = {f"policy.{name}" for name, value in self.policy.named_parameters() if not value.requires_grad}
+        checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k not in still}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.gone = checkpoint["gone"]
+        checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}
 
 
 def drawing(actor: torch.nn.Module) -> ProbabilisticTensorDictSequential:

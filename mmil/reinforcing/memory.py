@@ -23,12 +23,15 @@ class Memory:
         self.shown = shown
         self.own, self.demonstrated = (TensorDictReplayBuffer(storage=LazyTensorStorage(MOST)) for _ in range(2))
 
-    def add(self, attempts: Sequence[Attempt]) -> int:
-        """How many transitions they were."""
-        return _extend(self.own, attempts, wanted=0.0)
+    def add(self, attempts: Sequence[Attempt]) -> None:
+        _extend(self.own, attempts)
 
     def show(self, demonstrations: Sequence[Attempt]) -> None:
-        _extend(self.demonstrated, demonstrations, wanted=1.0)
+        _extend(self.demonstrated, demonstrations)
+
+    def recall_shown(self, size: int) -> TensorDict:
+        """(size,) transitions of demonstrations, which say what was wanted."""
+        return _drawn(self.demonstrated, size)
 
     def recall(self, size: int) -> TensorDict:
         """(size,) transitions, drawn with torch's default generator."""
@@ -36,18 +39,13 @@ class Memory:
         if not len(self.own):
             shown = size
         parts = [(self.own, size - shown), (self.demonstrated, shown)]
-        return torch.cat([_drawn(buffer, count) for buffer, count in parts if count])
+        return torch.cat([_drawn(buffer, count).exclude("wanted") for buffer, count in parts if count])
 
 
-def _extend(buffer: TensorDictReplayBuffer, attempts: Sequence[Attempt], *, wanted: float) -> int:
+def _extend(buffer: TensorDictReplayBuffer, attempts: Sequence[Attempt]) -> None:
     every = [one.transitions() for one in attempts if len(one)]
-    if not every:
-        return 0
-    added = torch.cat(every)
-    assert isinstance(added, TensorDict), "as all of them are"
-    added.set("imitated", torch.full((len(added), 1), wanted))
-    buffer.extend(added)
-    return len(added)
+    if every:
+        buffer.extend(torch.cat(every))
 
 
 def _drawn(buffer: TensorDictReplayBuffer, count: int) -> TensorDict:

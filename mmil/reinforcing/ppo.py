@@ -12,11 +12,12 @@ from torch import nn
 from torchrl.objectives import ClipPPOLoss
 from torchrl.objectives.value import GAE
 
-from mmil.contracts import require_number
+from mmil.contracts import UserError, require_number
 from mmil.heads.corrected import layers
 from mmil.policy import Policy
 from mmil.reinforcing.attempt import Attempt
 from mmil.reinforcing.explorer import corrected
+from mmil.reinforcing.guidance import Guidance
 from mmil.reinforcing.learner import Learner, drawing
 from mmil.reinforcing.memory import Memory
 
@@ -46,7 +47,8 @@ class PPO(Learner):
         require_number(least=1, passes=passes, batch_size=batch_size, width=width)
         require_number(above=0, clip=clip, gradient=gradient)
         require_number(least=0, entropy=entropy, warmup=warmup)
-        require_number(least=0, trace=trace)
+        if not 0 <= trace <= 1:
+            raise UserError(f"trace is {trace}; it is λ of GAE, 0 to 1")
         self.passes, self.batch_size, self.width, self.clip = passes, batch_size, width, clip
         self.trace, self.entropy, self.gradient, self.warmup = trace, entropy, gradient, warmup
 
@@ -63,14 +65,20 @@ class PPO(Learner):
             normalize_advantage=True,
         )
 
+    def guided(self, guidance: Guidance) -> None:
+        if guidance.shown:
+            raise UserError(
+                f"shown is {guidance.shown}, but PPO learns from what it has just tried: use imitation or SAC"
+            )
+        super().guided(guidance)
+
     def lessons(self, memory: Memory, new: Sequence[Attempt]) -> Iterator[TensorDict]:
+        if not sum(map(len, new)):
+            return
         every = self.told(new)
         for _ in range(self.passes):
             for some in torch.randperm(len(every)).split(self.batch_size):
-                parts = {"own": every[some]}
-                if self.imitation and len(memory.demonstrated):
-                    parts["shown"] = memory.demonstrated.sample(batch_size=self.batch_size)
-                yield TensorDict(parts, batch_size=[])
+                yield self.with_shown(every[some], memory)
 
     @torch.no_grad()
     def told(self, attempts: Sequence[Attempt]) -> TensorDict:
@@ -78,7 +86,7 @@ class PPO(Learner):
         every = torch.cat([one.transitions() for one in attempts if len(one)])
         gae = GAE(gamma=self.discount, lmbda=self.trace, value_network=self.critic, time_dim=1)
         every = gae(every[None]).squeeze(0)
-        # as drawn() had it: the actor is still the one that made these attempts
+        # the actor is still the one that made these attempts
         every["action_log_prob"] = self.actor.get_dist(every).log_prob(every["action"])
         return every
 

@@ -8,12 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mmil import parallel
 from mmil.algos.interaction import Course, Interaction
-from mmil.contracts import require_number
+from mmil.contracts import UserError, flattened, require_number
 from mmil.data.shards import write_atomic
 from mmil.evaluation.runs import CURVES
 from mmil.evaluation.statistics import wilson
-from mmil.reinforcing.experience import Budget, Experience, Round
+from mmil.reinforcing.experience import Budget, Experience, Round, rounds_of
 from mmil.reinforcing.fitting import fit
 from mmil.reinforcing.ground import Ground
 from mmil.reinforcing.guidance import Guidance
@@ -43,18 +44,37 @@ class RL(Interaction):
         workers: int | None = None,
     ) -> None:
         require_number(above=0, below=1, spread=spread)
+        parallel.checked(workers=workers, cluster=None, address=None, patience=budget.patience)
         self.learner, self.budget, self.guidance = learner, budget, guidance
         self.spread, self.run, self.workers = spread, run, workers
 
     def learn(self, course: Course) -> Sequence[str]:
-        clone = self.run or course.train(course.out / CLONED)
-        out = course.out / REINFORCED
-        rounds = self._reinforced(course, clone, out)
+        learner = self.learner()
+        learner.guided(self.guidance)
+        self._require_recipe(course)
+        clone, out = self.run or course.train(course.out / CLONED), course.out / REINFORCED
+        rounds = rounds_of(out) if RunFolder(out).finished else self._reinforced(learner, course, clone, out)
         write_curves(course.out, {REINFORCED: rounds})
         RunFolder(course.out).become(RunFolder.open(out))
         return told(rounds)
 
-    def _reinforced(self, course: Course, clone: Path, out: Path) -> list[Round]:
+    def _require_recipe(self, course: Course) -> None:
+        """Refuse now what would be found out when a clone is trained, or a budget spent."""
+        policy = _policy_of(course.training)
+        head = str((policy.get("head") or {}).get("class_path"))
+        if not head.endswith(".Corrected"):
+            raise UserError(
+                f"the recipe's head is {head}; what is reinforced is mmil.heads.Corrected, around any other"
+            )
+        if self.run is None:
+            return
+        ours, theirs = flattened(policy), flattened(_policy_of(RunFolder.open(self.run).config))
+        # what only one of them names is as it is by default
+        if differing := [name for name in ours if name in theirs and ours[name] != theirs[name]]:
+            told = "; ".join(f"{name}: {theirs[name]} != {ours[name]}" for name in differing)
+            raise UserError(f"{self.run} has another policy than this recipe: {told[:600]}")
+
+    def _reinforced(self, learner: Learner, course: Course, clone: Path, out: Path) -> list[Round]:
         """Rounds until the budget is spent; the finished run is in `out`."""
         import torch
 
@@ -63,29 +83,27 @@ class RL(Interaction):
         from mmil.reinforcing.memory import Memory
         from mmil.run import load_policy
 
-        torch.manual_seed(course.seed(REINFORCED) & 0xFFFFFFFF)
+        torch.manual_seed(course.seed(REINFORCED))
         policy = load_policy(clone)
         if not self.guidance.cloned:
             corrected(policy).follow(spread=self.spread)
-        learner = self.learner()
-        learner.guidance = self.guidance
         learner.begin(policy)
         memory = Memory(shown=self.guidance.shown)
         if self.guidance.shows:
-            course.tell(f"demonstrations of {course.data}, as this policy sees them")
-            memory.show(attempts_of(policy, course.data))
+            course.tell("demonstrations, as this policy sees them")
+            memory.show([one for data in course.demonstrations for one in attempts_of(policy, data)])
         experience = Experience(
             learner,
             folder=out,
-            ground=self._ground(course, clone),
+            ground=self._ground(course, clone, leads=bool(corrected(policy).leads)),
             budget=self.budget,
             memory=memory,
-            followed=followed_of(course.data) if self.guidance.led else (),
+            followed=[one for data in course.demonstrations for one in followed_of(data)] if self.guidance.led else (),
             workers=self.workers,
         )
         return fit(learner, experience, clone=RunFolder.open(clone), out=out, config=_inner(course))
 
-    def _ground(self, course: Course, clone: Path) -> Ground:
+    def _ground(self, course: Course, clone: Path, *, leads: bool) -> Ground:
         made = course.made_with
         return Ground(
             run=clone,
@@ -93,7 +111,7 @@ class RL(Interaction):
             seed=course.seed(REINFORCED),
             horizon=int(made["horizon"]),
             references=float(made.get("references") or 0.0),
-            leads=self.guidance.cloned,
+            leads=leads,
         )
 
 
@@ -120,6 +138,13 @@ def write_curves(run: Path, curves: Mapping[str, Sequence[Round]]) -> None:
 def curves_of(run: Path) -> dict[str, list[Round]]:
     """What write_curves wrote."""
     return {name: [Round(**one) for one in rows] for name, rows in json.loads((run / CURVES).read_text()).items()}
+
+
+def _policy_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return dict(config["algo"]["init_args"]["policy"]["init_args"])
+    except (KeyError, TypeError):
+        raise UserError("the config names no policy: it needs algo.init_args.policy") from None
 
 
 def _inner(course: Course) -> dict[str, Any]:

@@ -51,11 +51,11 @@ class SAC(Learner):
         self.decay, self.temperature, self.tuned, self.warmup = decay, temperature, tuned, warmup
 
     def begin(self, policy: Policy) -> None:
-        actor, head = drawing(self.adopt(policy)), corrected(policy)
+        self.actor, head = drawing(self.adopt(policy)), corrected(policy)
         keys = {"in_keys": ["situation", "action"], "out_keys": ["state_action_value"]}
         critic = TensorDictModule(Critic(head.situation_width + head.numbers, self.width), **keys)
         self.loss = SACLoss(
-            actor,
+            self.actor,
             critic,
             num_qvalue_nets=self.critics,
             alpha_init=self.temperature,
@@ -68,7 +68,7 @@ class SAC(Learner):
 
     def lessons(self, memory: Memory, new: Sequence[Attempt]) -> Iterator[TensorDict]:
         for _ in range(math.ceil(self.updates * sum(map(len, new)))):
-            yield memory.recall(self.batch_size)
+            yield self.with_shown(memory.recall(self.batch_size), memory)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         of = [self.loss.actor_network_params, self.loss.qvalue_network_params]
@@ -78,10 +78,10 @@ class SAC(Learner):
         return [torch.optim.Adam(group, lr=self.learning_rate) for group in groups]
 
     def training_step(self, batch: TensorDict, index: int) -> None:
-        losses = self.loss(batch)
+        losses = self.loss(self._charged(batch["own"]))
         parts = [losses["loss_actor"], losses["loss_qvalue"], losses["loss_alpha"]]
-        if self.imitation:
-            parts[0] = parts[0] + self.imitation * self.imitated(batch)
+        if "shown" in batch:
+            parts[0] = parts[0] + self.imitation * self.imitated(batch["shown"])
         every = self.optimizers()
         assert isinstance(every, list)
         critics = every[1]
@@ -93,7 +93,14 @@ class SAC(Learner):
         self.target.step()
         if self.tells:
             told = {"actor": parts[0], "critic": parts[1], "entropy": losses["entropy"], "alpha": losses["alpha"]}
-            self.log_dict({f"train/{name}": value.detach() for name, value in told.items()}, batch_size=len(batch))
+            self.log_dict({f"train/{name}": value.detach() for name, value in told.items()}, batch_size=1)
+
+    def _charged(self, batch: TensorDict) -> TensorDict:
+        """Entropy counted from what it is tuned to: else every decision cost something, and to fail early saved it."""
+        going_on = 1.0 - batch["next", "terminated"].float()
+        least = self.discount * self.loss.log_alpha.detach().exp() * self.loss.target_entropy
+        batch["next", "reward"] = batch["next", "reward"] - going_on * least
+        return batch
 
 
 class Critic(nn.Module):

@@ -6,13 +6,13 @@ import torch
 from mmil.contracts import UserError
 from mmil.heads import Corrected, Mixture
 
-SIZE, CHUNK, STEPS = 6, (5, 3), 2
+SIZE, CHUNK, STEPS = 6, (6, 3), 4
 
 
 @pytest.fixture
 def head():
     torch.manual_seed(0)
-    return Corrected(SIZE, CHUNK, head=Mixture, steps=STEPS, width=16)
+    return Corrected(SIZE, CHUNK, head=Mixture, width=16)
 
 
 def test_until_it_is_reinforced_it_is_its_head(head):
@@ -40,22 +40,23 @@ def test_anything_can_be_done_whatever_leads(head):
 
 def test_without_a_lead_the_shift_is_the_action(head):
     head.follow(spread=0.5)
+    assert head.spread == 0.5
     context, shift = torch.randn(4, SIZE), torch.rand(4, head.numbers) * 2 - 1
     lead = head.lead(context)
     assert not lead.any() and not head.sample(context).any()
     assert torch.allclose(head.shifted(lead, shift)[:, :STEPS].flatten(1), shift)
     _, scale = head.actor(head.situation(context, lead))
     assert torch.allclose(scale, torch.tensor(0.5))
-    again = Corrected(SIZE, CHUNK, head=Mixture, steps=STEPS, width=16)
+    again = Corrected(SIZE, CHUNK, head=Mixture, width=16)
     again.load_state_dict(head.state_dict())  # as a run that is loaded
     assert not again.sample(context).any()
 
 
-def test_more_steps_than_a_chunk_has_are_all_it_has():
-    assert Corrected(SIZE, (2, 3), steps=4).steps == 2
+def test_as_many_actions_are_shifted_as_are_done_of_a_chunk():
+    assert [Corrected(SIZE, (chunk, 3)).steps for chunk in (1, 3, 4, 8)] == [1, 3, 4, 4]
 
 
-@pytest.mark.parametrize("wrong", [{"spread": 0.0}, {"spread": 1.0}, {"steps": 0}, {"width": 0}])
+@pytest.mark.parametrize("wrong", [{"spread": 0.0}, {"spread": 1.0}, {"width": 0}])
 def test_options_that_make_no_sense_are_refused(wrong):
     with pytest.raises(UserError, match=next(iter(wrong))):
         Corrected(SIZE, CHUNK, **wrong)

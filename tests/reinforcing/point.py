@@ -51,7 +51,7 @@ class Standing(nn.Module):
 
     def __init__(self, *, spread: float = 0.4) -> None:
         super().__init__()
-        self.head = Corrected(2, (1, 2), head=Regression, steps=1, spread=spread, width=64)
+        self.head = Corrected(2, (1, 2), head=Regression, spread=spread, width=64)
         self.head.follow(spread=spread)
 
 
@@ -71,7 +71,7 @@ def attempt(head: Corrected, place: np.ndarray, *, drawn: bool, act: Any = None)
         shifts.append(shift)
         places.append(follow(places[-1], shift.numpy()))
     rewards = -torch.tensor(np.linalg.norm(places[1:], axis=1), dtype=torch.float32)
-    told = {"decided": False, "success": False, "steps": HORIZON}
+    told = {"decided": False, "success": False, "steps": HORIZON, "wanted": torch.stack(shifts) if act else None}
     return Attempt(situated(head, np.array(places)), torch.stack(shifts), rewards, **told)
 
 

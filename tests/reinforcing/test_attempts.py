@@ -51,11 +51,16 @@ def test_time_that_runs_out_ends_no_world(decided):
 
 def test_a_share_of_what_is_recalled_was_shown():
     memory = Memory(shown=0.25)
-    memory.show([attempt(5, wanted=True)])
-    assert memory.recall(8)["imitated"].sum() == 8  # nothing was tried yet
-    assert memory.add([attempt(3), attempt(0), attempt(2)]) == 5
-    assert memory.recall(8)["imitated"].sum() == 2 and len(memory.recall(8)) == 8
-    assert torch.equal(memory.recall(8)["wanted"][-2:], torch.ones(2, 2))
+    memory.show([attempt(5, wanted=True, value=1.0)])
+    assert shown(memory) == 8  # nothing was tried yet
+    memory.add([attempt(3), attempt(0), attempt(2)])
+    assert shown(memory) == 2 and len(memory.recall(8)) == 8
+    assert torch.equal(memory.recall_shown(2)["wanted"], torch.ones(2, 2))
+
+
+def shown(memory: Memory) -> int:
+    """Of eight that are recalled, how many were shown: their rewards say so."""
+    return int(memory.recall(8)["next", "reward"].sum())
 
 
 def test_what_is_not_finite_is_noticed():

@@ -43,7 +43,7 @@ def test_steps_to_a_level_are_those_made_before_the_trials():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"), [({"rungs": {}}, "no rungs"), ({"level": 1.5}, "level"), ({"trials": 0}, "trials")]
+    ("wrong", "said"), [({"rungs": {}}, "rungs are none"), ({"level": 1.5}, "level"), ({"trials": 0}, "trials")]
 )
 def test_what_makes_no_sense_is_refused(wrong, said):
     with pytest.raises(UserError, match=said):

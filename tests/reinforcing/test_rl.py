@@ -25,9 +25,8 @@ from mmil.reinforcing.explorer import Explorer
 from mmil.reinforcing.ground import Ground, Task, attempt
 from mmil.rollout import rollout
 from mmil.run import RunFolder, load_policy, load_runner
-from tests.toy import demonstrated, mmil, training
+from tests.toy import CONFIGS, demonstrated, mmil, training
 
-POLICY = "algo.init_args.policy.init_args.head"
 HEAD = {"class_path": "mmil.heads.Corrected", "init_args": {"head": {"class_path": "mmil.heads.Mixture"}}}
 BUDGET = Budget(steps=240, episodes=4, trials=2, every=120, patience=None)
 GUIDANCE = Guidance(shown=0.5, imitation=1.0, led=0.5)
@@ -53,7 +52,8 @@ def clone(demonstrations, tmp_path_factory) -> Path:
 
 
 def learnt(data: Path, clone: Path, out: Path, learner=SAC, **options) -> Path:
-    told = {"learner": partial(learner, warmup=0), "budget": BUDGET, "guidance": GUIDANCE, "run": clone, "workers": 1}
+    guidance = replace(GUIDANCE, shown=0.5 if learner is SAC else 0.0)
+    told = {"learner": partial(learner, warmup=0), "budget": BUDGET, "guidance": guidance, "run": clone, "workers": 1}
     RL(**{**told, **options}).learn(course(data, out))
     return out
 
@@ -123,17 +123,58 @@ def test_what_is_not_finite_stops_it_and_is_kept(demonstrations, clone, tmp_path
         return [replace(one, rewards=one.rewards * float("nan")) for one in found]
 
     monkeypatch.setattr(experiences.Experience, "_made", spoilt)
-    with pytest.raises(UserError, match=r"round 0: an attempt holds a NaN.* the round is in .*not_finite-00000"):
+    with pytest.raises(UserError, match=r"round 1: an attempt holds a NaN.* the round is in .*not_finite-00000"):
         learnt(demonstrations, clone, tmp_path / "run", budget=replace(BUDGET, trials=0))
     assert (tmp_path / "run" / "reinforced" / "attempts" / "not_finite-00000.safetensors").is_file()
 
 
+def refused(data: Path, out: Path, *, match: str, head=HEAD, **options) -> None:
+    """Before anything is trained or tried."""
+    with pytest.raises(UserError, match=match):
+        RL(**{"learner": SAC, "budget": BUDGET, "workers": 1, **options}).learn(course(data, out, head=head))
+    assert not (out / "cloned").exists() and not (out / "reinforced" / "attempts").exists()
+
+
 def test_another_head_is_refused(demonstrations, tmp_path):
     head = {"class_path": "mmil.heads.Regression"}
-    with pytest.raises(
-        UserError, match=r"the policy's head is Regression; what is reinforced is mmil\.heads\.Corrected"
-    ):
-        RL(learner=SAC, budget=BUDGET, workers=1).learn(course(demonstrations, tmp_path / "run", head=head))
+    refused(
+        demonstrations, tmp_path / "run", match=r"head is mmil\.heads\.Regression; what is reinforced is", head=head
+    )
+
+
+def test_a_run_of_another_recipe_is_refused(demonstrations, clone, tmp_path):
+    head = {**HEAD, "init_args": {**HEAD["init_args"], "width": 32}}
+    refused(
+        demonstrations,
+        tmp_path / "run",
+        match=r"has another policy than this recipe: head\.init_args\.width: 256 != 32",
+        head=head,
+        run=clone,
+    )
+
+
+def test_guidance_that_a_learner_makes_nothing_of_is_refused(demonstrations, clone, tmp_path):
+    told = {"learner": PPO, "guidance": Guidance(shown=0.5), "run": clone}
+    refused(demonstrations, tmp_path / "run", match="shown is 0.5, but PPO learns from what it has just tried", **told)
+
+
+def test_demonstrations_without_a_success_are_refused(demonstrations, clone, tmp_path):
+    out = tmp_path / "failed"
+    arguments = ["--config", str(CONFIGS / "generate/toy.yaml"), "--episodes=2", "--keep=all", "--horizon=1"]
+    mmil(["generate", *arguments, f"--out={out}"])
+    refused(out, tmp_path / "run", match="holds 2 episodes, but no success", run=clone, guidance=GUIDANCE)
+
+
+def test_another_seed_tries_other_things_and_other_workers_the_same(demonstrations, tmp_path):
+    where = course(demonstrations, tmp_path / "run")
+    other = replace(where, training={**where.training, "seed": 1})
+    assert where.seed("reinforced") != other.seed("reinforced")
+    node = {"class_path": "mmil.reinforcing.RL", "init_args": {"workers": 1, "spread": 0.4}}
+    RunFolder.claim(tmp_path / "claimed", {"interaction": node})
+    RunFolder.claim(tmp_path / "claimed", {"interaction": {**node, "init_args": {**node["init_args"], "workers": 8}}})
+    with pytest.raises(UserError, match="begun with another config"):
+        changed = {**node, "init_args": {"workers": 1, "spread": 0.3}}
+        RunFolder.claim(tmp_path / "claimed", {"interaction": changed})
 
 
 @pytest.fixture
@@ -181,6 +222,8 @@ def test_what_a_demonstration_led_to_is_where_an_attempt_begins(ground, actor, d
     assert led.led == 2 and led.steps >= 2
     hand = load_policy(ground.run).spec  # the scene's own words for it
     assert "eef_pos_world" in hand.signals
+    again = attempt(worker, Task(1, actor, 0, followed=replace(one, actions=one.actions[:2])))
+    assert torch.equal(led.situations[0], again.situations[0]) and not torch.equal(led.shifts[0], again.shifts[0])
     alone = attempt(worker, Task(0, actor, 0, followed=replace(one, actions=one.actions[:0])))
     assert not torch.equal(led.situations[0], alone.situations[0]) and episode.seed == one.seed
 
