@@ -47,7 +47,7 @@ def test_every_option_says_what_it_means(verb, monkeypatch):
         silent = [one.option_strings[0] for one in parser._actions if one.option_strings and not one.help]
         raise UserError(f"without a meaning: {silent}")
 
-    monkeypatch.setattr(config, "parse", stop)
+    monkeypatch.setattr(commands, "parse", stop)
     with pytest.raises(UserError, match=r"without a meaning: \[\]"):
         getattr(commands, verb)([])
 
