@@ -23,17 +23,9 @@ if TYPE_CHECKING:
     from mmil.policy import Policy
     from mmil.runner import Runner
 
-CONFIG, SPEC, STATS, DATA, METRICS, TRAIN, MODEL, TEXT, VISION = (
-    "config.yaml",
-    "spec.json",
-    "stats.json",
-    "data.json",
-    "metrics.csv",
-    "train.json",
-    "model.safetensors",
-    "text",
-    "vision",
-)
+CONFIG, SPEC, STATS, DATA, METRICS = "config.yaml", "spec.json", "stats.json", "data.json", "metrics.csv"
+TRAIN, MODEL, TEXT, VISION = "train.json", "model.safetensors", "text", "vision"
+CHECKPOINT = Path("checkpoints", "last.ckpt")  # until it is finished
 # may differ when a run is resumed
 FREE = ("out", "workers", "accelerator", "devices", "nodes", "strategy", "compile", "loggers", "wandb")
 
@@ -128,7 +120,7 @@ class RunFolder:
     @property
     def last_checkpoint(self) -> Path | None:
         """Where training may go on from, if anywhere; a damaged one is refused, and nothing in it is run."""
-        path = self.path / "checkpoints" / "last.ckpt"
+        path = self.path / CHECKPOINT
         if path.is_file():
             _require_readable(path)
         return path if path.is_file() else None

@@ -17,6 +17,7 @@ from mmil.algos.algorithm import Algorithm
 from mmil.algos.sharding import whole
 from mmil.contracts import Batch, UserError
 from mmil.data.shards import write_atomic
+from mmil.run import CHECKPOINT
 
 
 class Finite(Callback):
@@ -52,7 +53,7 @@ class Finite(Callback):
         assert self._batch is not None, "a step begins with its batch"
         path = self.folder / f"not_finite-{trainer.global_step:08d}-rank{trainer.global_rank}.npz"
         write_atomic(path, encode_batch(self._batch))
-        checkpoint = self.folder / "checkpoints" / "last.ckpt"
+        checkpoint = self.folder / CHECKPOINT
         kept = f"{checkpoint} is as it was" if checkpoint.is_file() else "there was no checkpoint yet"
         return (
             f"step {trainer.global_step} (epoch {trainer.current_epoch}): the gradient holds a NaN or an infinity, "

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lightning import Callback, seed_everything
-from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -22,6 +22,7 @@ from mmil.algos.finite import Finite
 from mmil.algos.held_out import known_before, require_held_out
 from mmil.algos.machine import Devices, Machine, Precision, StrategyName
 from mmil.algos.metrics import MetricsFile
+from mmil.algos.resuming import last_checkpoint
 from mmil.algos.start import Start, Statistics
 from mmil.contracts import Spec, UserError, require_number
 from mmil.data.chosen import shared_batch
@@ -212,16 +213,7 @@ def _manifest_sha256(dataset: Dataset) -> str:
 
 
 def _callbacks(out: Path, windows: WindowData) -> list[Callback]:
-    # the last one, not the best: a best one is chosen by luck, and success does not follow validation loss
-    last = ModelCheckpoint(
-        dirpath=out / "checkpoints",
-        filename="last",
-        save_top_k=1,
-        every_n_epochs=1,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
-    )
-    return [Finite(out), Account(windows), last, Ending(), TQDMProgressBar(refresh_rate=10)]
+    return [Finite(out), Account(windows), last_checkpoint(out), Ending(), TQDMProgressBar(refresh_rate=10)]
 
 
 def _loggers(names: Sequence[LoggerName], out: Path, wandb: str) -> list[Logger]:

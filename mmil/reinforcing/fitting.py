@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import TQDMProgressBar
 
 from mmil.algos.ending import Ending
 from mmil.algos.finite import Finite
 from mmil.algos.machine import Machine
 from mmil.algos.metrics import MetricsFile
+from mmil.algos.resuming import last_checkpoint
 from mmil.reinforcing.experience import Experience, Round, rounds_of
 from mmil.reinforcing.learner import Learner
 from mmil.run import RunFolder
@@ -66,12 +67,4 @@ def fit(
 
 
 def _callbacks(out: Path, experience: Experience) -> list[Callback]:
-    last = ModelCheckpoint(
-        dirpath=out / "checkpoints",
-        filename="last",
-        save_top_k=1,
-        every_n_epochs=1,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
-    )
-    return [Finite(out), Stopping(experience), last, TQDMProgressBar(refresh_rate=50)]
+    return [Finite(out), Stopping(experience), last_checkpoint(out), TQDMProgressBar(refresh_rate=50)]
