@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mmil.rewards.learned import LearnedReward
     from mmil.serving.loaded import Loaded
 
 __version__ = "0.1.0"
@@ -20,6 +21,13 @@ def load(run: str | Path, *, device: str = "cpu", **options: Any) -> Loaded:
     from mmil.serving.loaded import load as loaded  # torch, which `import mmil` does not wait for
 
     return loaded(run, device=device, **options)
+
+
+def load_reward(run: str | Path) -> LearnedReward:
+    """The reward that a finished run has learnt: `reset(observation)`, then `step(observation)` is what was earned."""
+    from mmil.rewards.learned import load_reward as loaded  # torch, which `import mmil` does not wait for
+
+    return loaded(run)
 
 
 if "gymnasium" in sys.modules:  # whoever uses it finds our environments; nobody else waits for it

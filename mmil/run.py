@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CONFIG, SPEC, STATS, DATA, METRICS = "config.yaml", "spec.json", "stats.json", "data.json", "metrics.csv"
 TRAIN, MODEL, TEXT, VISION = "train.json", "model.safetensors", "text", "vision"
+REWARD, REWARD_ABOUT = "reward.safetensors", "reward.json"  # of a run that learnt one
 CHECKPOINT = Path("checkpoints", "last.ckpt")  # until it is finished
 # may differ when a run is resumed
 FREE = ("out", "workers", "accelerator", "devices", "nodes", "strategy", "compile", "loggers", "wandb")
@@ -145,8 +146,8 @@ class RunFolder:
     def become(self, other: RunFolder, **trained: Any) -> None:
         """What the finished run `other` is, under this folder's own config; trained: what train.json says otherwise."""
         self.keep_sources_of(other)
-        for name in (SPEC, STATS, DATA, METRICS, MODEL):
-            if (other.path / name).is_file():  # a short one has no metrics
+        for name in (SPEC, STATS, DATA, METRICS, MODEL, REWARD, REWARD_ABOUT):
+            if (other.path / name).is_file():  # a short one has no metrics, most have no reward
                 write_atomic(self.path / name, (other.path / name).read_bytes())
         self.write(TRAIN, {**other.trained, **trained})
 

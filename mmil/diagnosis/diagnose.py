@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mmil.config import expert_of
 from mmil.contracts import require_number
+from mmil.data.jpeg import encode_frame
 from mmil.data.shards import write_atomic
+from mmil.diagnosis.card import card
 from mmil.diagnosis.causes import causes
 from mmil.diagnosis.drift import drift
 from mmil.diagnosis.walk import Guides, Pair, walk
+from mmil.diagnosis.worth import EXPERT, Judges, Valued, valued
 from mmil.evaluation.evaluate import load_runner, stage_of
 from mmil.evaluation.extent import usual_horizon
 from mmil.evaluation.runs import read_run
@@ -22,9 +25,10 @@ from mmil.evaluation.statistics import wilson
 from mmil.evaluation.suites import load_suite
 from mmil.evaluation.trials import mapped, weights_sha256
 from mmil.parallel import PATIENCE
-from mmil.run import RunFolder, commit
+from mmil.rewards.learned import load_reward
+from mmil.run import REWARD, RunFolder, commit
 
-FOLDER, FILE = "diagnosis", "diagnosis.json"  # in the run's
+FOLDER, FILE, FRAME = "diagnosis", "diagnosis.json", "reward-{}.jpg"  # in the run's
 
 
 def diagnose(
@@ -61,8 +65,19 @@ def diagnose(
     about = {"suite": suite, "seed": seed, "command": command, "mmil_commit": commit()}
     found = {**about, "weights_sha256": weights_sha256(folder.path), **told, "causes": lines}
     (folder.path / FOLDER).mkdir(exist_ok=True)
+    if (folder.path / REWARD).is_file():
+        judges = Judges(stage, guides.expert, folder.path)
+        worth = mapped(valued, requests, judges, doing="reward", workers=workers, patience=patience)
+        found["reward"] = _card(folder.path, [worth[request] for request in requests])
     write_atomic(folder.path / FOLDER / FILE, json.dumps(found, indent=1).encode() + b"\n")
     return found
+
+
+def _card(run: Path, layouts: Sequence[Valued]) -> dict[str, Any]:
+    """The card of the run's reward, and pictures of its example beside it."""
+    for turn, frame in enumerate(layouts[0].walks[EXPERT].frames):
+        write_atomic(run / FOLDER / FRAME.format(turn), encode_frame(frame))
+    return card(layouts, discount=load_reward(run).discount)
 
 
 def lines_of(found: Mapping[str, Any]) -> list[str]:
@@ -76,7 +91,20 @@ def lines_of(found: Mapping[str, Any]) -> list[str]:
         lines.append(f"failures: {found['left_walks']} leave the expert's states, at step {found['left']:.0f} (median)")
     if found["heard"] is not None:
         lines.append(f"another sentence changes its first action {found['heard']:.2f} times as much as the expert's")
-    return [*lines, *(f"diagnosis: {line}" for line in found["causes"])]
+    return [*lines, *(f"diagnosis: {line}" for line in found["causes"]), *_card_lines(found.get("reward"))]
+
+
+def _card_lines(told: Mapping[str, Any] | None) -> list[str]:
+    if told is None:
+        return []
+    low, high = told["progress_interval"]
+    lines = [f"reward: rank correlation with progress {told['progress']:.2f} [{low:.2f}, {high:.2f}]"]
+    if told["along"] is not None:
+        lines[0] += f", along a success {told['along']:.2f}"
+    lines += [f"reward: the expert earns more than told another goal in {told['heard']} of {told['hearable']} layouts"]
+    beaten = ", ".join(f"{who} in {count}" for who, count in told["beaten"].items())
+    lines += [f"reward: the expert earns more than who is {beaten} of {told['layouts']}"]
+    return [*lines, f"reward: {told['hacked']} of {told['failures']} failures earn more than the median success"]
 
 
 def _so_far(done: Mapping[Any, Pair]) -> str:

@@ -151,6 +151,7 @@ def _view(run: Run) -> dict[str, Any]:
         "rounds": sections.rounds(run),
         "tried": sections.learnt_by_trying(run),
         "strayed": sections.strayed(run),
+        "reward": sections.reward_card(run),
         "left_out": sections.left_out(run),
         "objects": [_heat(verb, cells) for verb, cells in by_object(sections.pooled_trials(run)).items()],
         "confusions": confusions(judged)[:12],

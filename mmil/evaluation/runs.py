@@ -120,9 +120,18 @@ def _is_diagnosis(found: Mapping[str, Any]) -> bool:
         lines = [line for curves in found["curves"].values() for line in curves.values()]
         numbers = [value for line in lines for step, value in line for value in (step, value)]
         whole = isinstance(found["suite"], str) and all(isinstance(line, str) for line in found["causes"])
+        whole = whole and ("reward" not in found or _is_card(found["reward"]))
         return whole and _counted(found["successes"], found["walks"]) and all(map(_is_number, numbers))
     except (KeyError, TypeError, ValueError, AttributeError):
         return False
+
+
+def _is_card(found: Mapping[str, Any]) -> bool:
+    numbers = [found["progress"], *found["progress_interval"], *(() if found["along"] is None else [found["along"]])]
+    numbers += [value for values in found["example"].values() for value in values]
+    pairs = [(found["heard"], found["hearable"]), (found["hacked"], found["failures"])]
+    pairs += [(count, found["layouts"]) for count in found["beaten"].values()]
+    return len(found["progress_interval"]) == 2 and all(map(_is_number, numbers)) and all(_counted(*p) for p in pairs)
 
 
 def _read_rounds(path: Path, notes: list[str]) -> list[dict[str, Any]]:

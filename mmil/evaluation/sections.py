@@ -9,6 +9,7 @@ from mmil.contracts import Trial
 from mmil.evaluation.altered import MEANING as WAYS
 from mmil.evaluation.breakdown import PARTS, Manner, Share, by, by_manner, listening, share
 from mmil.evaluation.charts import altered_bars, interval_bar, line_chart
+from mmil.evaluation.page import data_uri
 from mmil.evaluation.runs import CONTROL, Run, Suite
 from mmil.evaluation.statistics import Paired, paired, wilson
 
@@ -116,6 +117,14 @@ def attributions(run: Run) -> list[dict[str, Any]]:
     ]
 
 
+EXAMPLE = {  # of a reward card
+    "rewards": "earned by the decision",
+    "following": "still to be earned",
+    "misled": "still to be earned, told another goal",
+}
+LARGEST = 1_000_000  # [bytes] of a picture that is embedded
+
+
 CURVES = {  # of a diagnosis → what its vertical axis says
     "far": "distance, in the expert's own",
     "aside": "from the expert's way [m]",
@@ -135,6 +144,25 @@ def strayed(run: Run) -> dict[str, Any] | None:
     ]
     names = list(dict.fromkeys(name for lines in curves.values() for name in lines))
     return {**told, "figures": figures, "names": names, "whole": wilson(told["successes"], told["walks"])}
+
+
+def reward_card(run: Run) -> dict[str, Any] | None:
+    """What the learnt reward says of walks that it never saw: its card, and one of them with its pictures."""
+    told = run.diagnosis.get("reward")
+    if not told:
+        return None
+    example = {name: list(enumerate(told["example"][name])) for name in EXAMPLE if told["example"].get(name)}
+    figure = line_chart({EXAMPLE[name]: line for name, line in example.items()}, x_label="decision", y_label="worth")
+    frames = sorted((run.path / "diagnosis").glob("reward-*.jpg"))
+    return {
+        **told,
+        "figure": figure,
+        "names": [EXAMPLE[name] for name in example],
+        "frames": [data_uri(path.read_bytes(), "image/jpeg") for path in frames if path.stat().st_size < LARGEST],
+        "heard_rate": wilson(told["heard"], told["hearable"]) if told["hearable"] else None,
+        "beaten_rates": {who: wilson(count, told["layouts"]) for who, count in told["beaten"].items()},
+        "hacked_rate": wilson(told["hacked"], told["failures"]) if told["failures"] else None,
+    }
 
 
 def rounds(run: Run) -> dict[str, Any] | None:

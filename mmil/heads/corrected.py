@@ -41,7 +41,7 @@ class Corrected(Head):
         self.head, self.spread = head(context, chunk), spread
         self.steps, self.axes = min(EXECUTE, chunk[0]), chunk[1]  # as a runner does them
         self.numbers = self.steps * self.axes  # of a shift
-        self.situation_width = context + self.numbers
+        self.context_width, self.situation_width = context, context + self.numbers
         self.actor = Drawing(self.situation_width, self.numbers, width=width, spread=spread).requires_grad_(False)
         self.register_buffer("leads", torch.tensor(1.0))
 

@@ -5,6 +5,7 @@ try:
 except ImportError:
     raise ImportError("reinforcement needs torchrl, which is not installed: pip install 'mmil[rl]'") from None
 
+from mmil.reinforcing.adversary import Adversary
 from mmil.reinforcing.experience import Budget
 from mmil.reinforcing.guidance import Guidance
 from mmil.reinforcing.ladder import Ladder
@@ -13,4 +14,4 @@ from mmil.reinforcing.ppo import PPO
 from mmil.reinforcing.rl import RL
 from mmil.reinforcing.sac import SAC
 
-__all__ = ["PPO", "RL", "SAC", "Budget", "Guidance", "Ladder", "Learner"]
+__all__ = ["PPO", "RL", "SAC", "Adversary", "Budget", "Guidance", "Ladder", "Learner"]

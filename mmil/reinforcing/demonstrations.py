@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from mmil.contracts import DECIDED, Episode, Observation, UserError
+from mmil.data.chosen import Chosen
 from mmil.data.dataset import Dataset
 from mmil.data.members import read_samples
 from mmil.data.sample import decode_arrays
+from mmil.data.sentences import Rephrase, read_sentences
 from mmil.data.shards import Row
 from mmil.policy import Policy
 from mmil.progress import progress
@@ -20,15 +22,25 @@ from mmil.reinforcing.explorer import Explorer
 from mmil.reinforcing.ground import Followed
 
 
-def attempts_of(policy: Policy, data: Path, *, most: int | None = None) -> list[Attempt]:
-    """Of a data set's first successes, as many as there are or `most`; seen by this policy."""
+def attempts_of(policy: Policy, data: Path, *, validation: float = 0.0, misled: bool = False) -> list[Attempt]:
+    """Of a data set's successes, seen by this policy.
+
+    validation: leave out the share that is held out for it. misled: seen as if another goal of its scene had been asked
+    for; those of scenes that have no other goal are left out.
+    """
     dataset, explorer = Dataset.open(data), Explorer(policy)
     dataset.spec.require(policy.spec, mine=str(data), theirs="the policy's Spec")
-    rows = _successes(dataset)[:most]
+    rows = _successes(dataset, validation=validation)
+    sentence = _misled(dataset)
+    told = {row.key: sentence(row) for row in rows} if misled else {}
+    rows = [row for row in rows if not misled or told[row.key] is not None]
     numbers = {row.key: number for number, row in enumerate(dataset.rows)}
-    samples = read_samples(dataset.path, rows)
-    shown = progress(samples, f"looking at {dataset.path.name}", total=len(rows), unit="episodes")
-    return [_attempt(explorer, dataset.decode(numbers[row.key], sample)) for row, sample in shown]
+    doing = f"looking at {dataset.path.name}{', misled' if misled else ''}"
+    found = []
+    for row, sample in progress(read_samples(dataset.path, rows), doing, total=len(rows), unit="episodes"):
+        episode = dataset.decode(numbers[row.key], sample)
+        found.append(_attempt(explorer, episode, told.get(row.key) or episode.instruction))
+    return found
 
 
 def followed_of(data: Path) -> list[Followed]:
@@ -41,17 +53,29 @@ def followed_of(data: Path) -> list[Followed]:
     ]
 
 
-def _successes(dataset: Dataset) -> list[Row]:
-    rows = [row for row in dataset.rows if row.outcome == "success"]
+def _successes(dataset: Dataset, *, validation: float = 0.0) -> list[Row]:
+    chosen = Chosen(validation=validation).rows(dataset, training=True, of=dataset.path)
+    rows = [row for row in chosen if row.outcome == "success"]
     if not rows:
         raise UserError(f"{dataset.path} holds {len(dataset)} episodes, but no success that could guide anybody")
     return rows
 
 
-def _attempt(explorer: Explorer, episode: Episode) -> Attempt:
+def _misled(dataset: Dataset) -> Callable[[Row], str | None]:
+    """Who says a sentence for another goal of an episode's scene, where there is one."""
+    rephrase = Rephrase(sentences=read_sentences(dataset.manifest), others=1.0)
+
+    def sentence(row: Row) -> str | None:
+        told = rephrase(row.goal, row.instruction, things=row.things, key=row.key, t=0, epoch=0)
+        return None if told.own else told.sentence
+
+    return sentence
+
+
+def _attempt(explorer: Explorer, episode: Episode, instruction: str) -> Attempt:
     head, steps = explorer.head, len(episode.actions)
     explorer.reset(0)
-    for t, observation in enumerate(_observations(episode)):
+    for t, observation in enumerate(_observations(episode, instruction)):
         if t % head.steps == 0 or t == steps:
             explorer.judge(observation)
         else:
@@ -70,12 +94,12 @@ def _attempt(explorer: Explorer, episode: Episode) -> Attempt:
     )
 
 
-def _observations(episode: Episode) -> Iterator[Observation]:
+def _observations(episode: Episode, instruction: str) -> Iterator[Observation]:
     for t in range(len(episode.actions) + 1):
         images = {camera: frames[t] for camera, frames in episode.images.items()}
         signals = {name: values[t] for name, values in episode.signals.items()}
         maps = {name: frames[t] for name, frames in episode.maps.items()}
-        yield Observation(images, signals, episode.instruction, maps)
+        yield Observation(images, signals, instruction, maps)
 
 
 def _chunks(actions: np.ndarray, steps: int) -> torch.Tensor:

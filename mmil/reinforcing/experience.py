@@ -57,6 +57,7 @@ class Round:
     successes: int  # of those of this round that were not led
     free: int  # how many these were
     trials: dict[str, int] | None = None
+    told_apart: float | None = None  # the share of decisions that a learnt reward knew the expert's by
 
 
 class Experience(LightningDataModule):
@@ -93,7 +94,7 @@ class Experience(LightningDataModule):
         self.rounds = [Round(**one) for one in state_dict["rounds"]]
         self.learnt = len(self.rounds)  # what is saved is saved at the end of a round
         for turn in range(len(self.rounds)):
-            self.memory.add(kept(self._file(turn)))
+            self._remember(kept(self._file(turn)))
 
     # -- a round --------------------------------------------------------------------------------------------------
 
@@ -112,12 +113,11 @@ class Experience(LightningDataModule):
 
         Lightning begins to read a round twice; what is made is made once.
         """
-        # chance begins anew with every round, so that a resumed run meets what an undisturbed one met
-        torch.manual_seed(number(self.ground.seed, "round", self.learnt) >> 1)
         if len(self.rounds) == self.learnt:
             if self.over:
                 return
             self._make()
+        self._begin_chance("lessons")
         yield from self.learner.lessons(self.memory, self._new)
 
     def _make(self) -> None:
@@ -126,10 +126,27 @@ class Experience(LightningDataModule):
         self._new = new = self._attempts(len(self.rounds), version)
         steps = self.steps + sum(one.steps for one in new)
         free = [one for one in new if not one.led]
-        self.rounds.append(Round(steps, len(new), sum(one.success for one in free), len(free), trials))
-        self._tell()
         self.learner.gone = min(1.0, steps / self.budget.steps)
-        self.memory.add(new)
+        self._remember(new)
+        told_apart = self._judged()
+        self.rounds.append(Round(steps, len(new), sum(one.success for one in free), len(free), trials, told_apart))
+        self._tell()
+
+    def _remember(self, attempts: Sequence[Attempt]) -> None:
+        self.memory.add(attempts)
+        if self.learner.adversary:
+            self.learner.adversary.add(attempts)
+
+    def _judged(self) -> float | None:
+        """Let the reward, where one is learnt, learn from all that was tried by now."""
+        if self.learner.adversary is None:
+            return None
+        self._begin_chance("reward")
+        return self.learner.adversary.learn()
+
+    def _begin_chance(self, what: str) -> None:
+        """Anew with every round, so that a resumed run meets what an undisturbed one met."""
+        torch.manual_seed(number(self.ground.seed, what, self.learnt) >> 1)
 
     def _tell(self) -> None:
         write_atomic(self.folder / CURVE, json.dumps([asdict(one) for one in self.rounds], indent=1).encode() + b"\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,18 @@ class Stopping(Callback):
 
 
 def fit(
-    learner: Learner, experience: Experience, *, clone: RunFolder, out: Path, config: Mapping[str, Any]
+    learner: Learner,
+    experience: Experience,
+    *,
+    clone: RunFolder,
+    out: Path,
+    config: Mapping[str, Any],
+    keep: Callable[[RunFolder], None] = lambda folder: None,
 ) -> list[Round]:
-    """Learn until the budget is spent, from the last round on if there was one, and leave a finished run in `out`."""
+    """Learn until the budget is spent, from the last round on if there was one, and leave a finished run in `out`.
+
+    keep: leaves what else was learnt, before the run is finished.
+    """
     folder = RunFolder.claim(out, config)
     if not folder.finished:
         folder.describe(clone.spec, clone.stats, clone.data)
@@ -60,6 +69,7 @@ def fit(
         finally:
             experience.close()
         folder.keep_sources_of(clone)
+        keep(folder)
         rounds = sum(one.episodes > 0 for one in experience.rounds)
         about = {"epochs": rounds, "steps": trainer.fit_loop.total_batch_idx + 1, "seconds": ending.seconds}
         folder.finish(learner.policy, ending.state, **about, device="cpu", environment_steps=experience.steps)

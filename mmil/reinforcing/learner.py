@@ -14,6 +14,7 @@ from torchrl.modules import TanhNormal
 from mmil.algos.algorithm import Algorithm
 from mmil.contracts import require_number
 from mmil.policy import Policy
+from mmil.reinforcing.adversary import Adversary
 from mmil.reinforcing.attempt import Attempt
 from mmil.reinforcing.explorer import corrected
 from mmil.reinforcing.guidance import Guidance
@@ -26,6 +27,8 @@ class Learner(Algorithm, ABC):
     discount: of what comes a decision later.
     """
 
+    actor: ProbabilisticTensorDictSequential  # the head's, as torchrl knows it
+
     def __init__(self, *, learning_rate: float, discount: float) -> None:
         super().__init__()
         require_number(above=0, learning_rate=learning_rate)
@@ -34,6 +37,7 @@ class Learner(Algorithm, ABC):
         self.learning_rate, self.discount = learning_rate, discount
         self.guidance, self.gone = Guidance(), 0.0  # the share of the budget that is spent
         self.lessons_learnt = 0  # in this session
+        self.adversary: Adversary | None = None  # whose reward counts in place of the scene's
 
     @abstractmethod
     def begin(self, policy: Policy) -> None:
@@ -63,6 +67,15 @@ class Learner(Algorithm, ABC):
         """Take a policy, of which the actor of its head alone will learn; returns the actor."""
         self.policy = policy.requires_grad_(False)
         return corrected(policy).actor.requires_grad_(True)
+
+    def valued(self, batch: TensorDict) -> TensorDict:
+        """Transitions, worth what counts."""
+        return self.adversary.value(batch) if self.adversary else batch
+
+    @torch.no_grad()
+    def likelihood(self, batch: TensorDict) -> torch.Tensor:
+        """(B, 1): the logarithm of the density by which what was done would be drawn by now."""
+        return self.actor.get_dist(batch.select("situation")).log_prob(batch["action"])[:, None]
 
     def swap_average(self) -> None:
         """None is kept."""

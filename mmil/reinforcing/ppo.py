@@ -83,7 +83,7 @@ class PPO(Learner):
     @torch.no_grad()
     def told(self, attempts: Sequence[Attempt]) -> TensorDict:
         """(T,) decisions of these attempts, with how likely each was, its advantage and the value to be learnt."""
-        every = torch.cat([one.transitions() for one in attempts if len(one)])
+        every = self.valued(torch.cat([one.transitions() for one in attempts if len(one)]))
         gae = GAE(gamma=self.discount, lmbda=self.trace, value_network=self.critic, time_dim=1)
         every = gae(every[None]).squeeze(0)
         # the actor is still the one that made these attempts

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from mmil import parallel
 from mmil.algos.interaction import Course, Interaction
@@ -14,21 +17,29 @@ from mmil.contracts import UserError, flattened, require_number
 from mmil.data.shards import write_atomic
 from mmil.evaluation.runs import CURVES
 from mmil.evaluation.statistics import wilson
+from mmil.reinforcing.adversary import Adversary
+from mmil.reinforcing.attempt import Attempt
+from mmil.reinforcing.demonstrations import attempts_of, followed_of
 from mmil.reinforcing.experience import Budget, Experience, Round, rounds_of
+from mmil.reinforcing.explorer import corrected
 from mmil.reinforcing.fitting import fit
 from mmil.reinforcing.ground import Ground
 from mmil.reinforcing.guidance import Guidance
 from mmil.reinforcing.learner import Learner
-from mmil.run import RunFolder
+from mmil.reinforcing.memory import Memory
+from mmil.rewards.learned import keep_reward
+from mmil.run import RunFolder, load_policy
 
 CLONED, REINFORCED = "cloned", "reinforced"  # in the run's folder
 GUIDED = Guidance()
+SURE, BLIND, LATE = 0.99, 0.52, 5  # shares told apart, and rounds, after which something is said of it
 
 
 class RL(Interaction):
     """Clone, then let a learner shift what the clone does (head: mmil.heads.Corrected) by what that leads to.
 
-    learner, budget, guidance: how, how much, and what is made of demonstrations. spread: of what is tried at first
+    learner, budget, guidance: how, how much, and what is made of demonstrations. adversary: learns the reward from
+    them; the scene's own is then never seen by who learns, and is for who looks. spread: of what is tried at first
     where the clone does not lead; then its perception alone is kept. run: a finished run to begin with, in place of a
     clone that is trained first.
     """
@@ -39,6 +50,7 @@ class RL(Interaction):
         learner: Callable[[], Learner],
         budget: Budget,
         guidance: Guidance = GUIDED,
+        adversary: Adversary | None = None,
         spread: float = 0.4,
         run: Path | None = None,
         workers: int | None = None,
@@ -46,7 +58,7 @@ class RL(Interaction):
         require_number(above=0, below=1, spread=spread)
         parallel.checked(workers=workers, cluster=None, address=None, patience=budget.patience)
         self.learner, self.budget, self.guidance = learner, budget, guidance
-        self.spread, self.run, self.workers = spread, run, workers
+        self.adversary, self.spread, self.run, self.workers = adversary, spread, run, workers
 
     def learn(self, course: Course) -> Sequence[str]:
         learner = self.learner()
@@ -76,22 +88,14 @@ class RL(Interaction):
 
     def _reinforced(self, learner: Learner, course: Course, clone: Path, out: Path) -> list[Round]:
         """Rounds until the budget is spent; the finished run is in `out`."""
-        import torch
-
-        from mmil.reinforcing.demonstrations import attempts_of, followed_of
-        from mmil.reinforcing.explorer import corrected
-        from mmil.reinforcing.memory import Memory
-        from mmil.run import load_policy
-
         torch.manual_seed(course.seed(REINFORCED))
         policy = load_policy(clone)
         if not self.guidance.cloned:
             corrected(policy).follow(spread=self.spread)
         learner.begin(policy)
         memory = Memory(shown=self.guidance.shown)
-        if self.guidance.shows:
-            course.tell("demonstrations, as this policy sees them")
-            memory.show([one for data in course.demonstrations for one in attempts_of(policy, data)])
+        if self.guidance.shows or self.adversary:
+            self._show(course, learner, memory)
         experience = Experience(
             learner,
             folder=out,
@@ -101,7 +105,39 @@ class RL(Interaction):
             followed=[one for data in course.demonstrations for one in followed_of(data)] if self.guidance.led else (),
             workers=self.workers,
         )
-        return fit(learner, experience, clone=RunFolder.open(clone), out=out, config=_inner(course))
+        return fit(
+            learner,
+            experience,
+            clone=RunFolder.open(clone),
+            out=out,
+            config=_inner(course),
+            keep=partial(self._keep, course, learner),
+        )
+
+    def _show(self, course: Course, learner: Learner, memory: Memory) -> None:
+        """Demonstrations to who learns actions, and to who learns a reward."""
+        course.tell("demonstrations, as this policy sees them")
+        policy, share = learner.policy, float(course.training.get("validation") or 0.0)
+
+        def seen(*, misled: bool) -> list[Attempt]:
+            every = (attempts_of(policy, data, validation=share, misled=misled) for data in course.demonstrations)
+            return [one for some in every for one in some]
+
+        shown = seen(misled=False)
+        memory.show(shown)
+        if self.adversary:
+            head = corrected(policy)
+            decisions = -(-int(course.made_with["horizon"]) // head.steps)
+            self.adversary.begin(head.context_width, learner.likelihood, decisions=decisions, discount=learner.discount)
+            self.adversary.show(shown, seen(misled=True) if self.adversary.wrong else ())
+            learner.adversary = self.adversary
+
+    def _keep(self, course: Course, learner: Learner, folder: RunFolder) -> None:
+        """Leave the reward in the run, where one was learnt."""
+        if self.adversary:
+            node = course.itself["adversary"]["init_args"]["discriminator"]
+            every = corrected(learner.policy).steps
+            keep_reward(folder, self.adversary.net, node, every=every, discount=self.adversary.discount)
 
     def _ground(self, course: Course, clone: Path, *, leads: bool) -> Ground:
         made = course.made_with
@@ -126,7 +162,21 @@ def told(rounds: Sequence[Round]) -> list[str]:
     successes, free = sum(one.successes for one in late), sum(one.free for one in late)
     if free:
         lines.append(f"{late[-1].steps:>8} steps  attempts of late {wilson(successes, free)}")
+    if said := alarm(rounds):
+        lines.append(f"beware: {said}")
     return lines
+
+
+def alarm(rounds: Sequence[Round]) -> str | None:
+    """What is wrong with a learnt reward, if for some rounds it told nothing apart, or everything."""
+    late = [one.told_apart for one in rounds if one.told_apart is not None][-LATE:]
+    if len(late) < LATE:
+        return None
+    if min(late) >= SURE:
+        return f"the reward tells the policy from the expert in {late[-1]:.0%} for {LATE} rounds: it leads nowhere"
+    if max(late) <= BLIND:
+        return f"the reward tells nothing apart ({late[-1]:.0%}) for {LATE} rounds: both are alike, or it is blind"
+    return None
 
 
 def write_curves(run: Path, curves: Mapping[str, Sequence[Round]]) -> None:

@@ -68,7 +68,7 @@ class SAC(Learner):
 
     def lessons(self, memory: Memory, new: Sequence[Attempt]) -> Iterator[TensorDict]:
         for _ in range(math.ceil(self.updates * sum(map(len, new)))):
-            yield self.with_shown(memory.recall(self.batch_size), memory)
+            yield self.with_shown(self.valued(memory.recall(self.batch_size)), memory)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         of = [self.loss.actor_network_params, self.loss.qvalue_network_params]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import gymnasium
@@ -14,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from mmil.heads import Corrected, Regression
-from mmil.reinforcing import Learner
+from mmil.reinforcing import Adversary, Learner
 from mmil.reinforcing.attempt import Attempt
 from mmil.reinforcing.memory import Memory
 
@@ -85,10 +86,23 @@ def worth(head: Corrected, act: Any = None) -> float:
     return float(torch.stack([one.rewards.sum() for one in every]).mean())
 
 
+@cache
+def _bounds() -> tuple[float, float]:
+    """What an episode costs of one who stands still, and of the best."""
+    head = Standing().head
+    return worth(head, act=lambda place: np.zeros(2)), worth(head, act=best)
+
+
+def reached(cost: float) -> float:
+    """0: no better than standing still, 1: the best."""
+    still, least = _bounds()
+    return (cost - still) / (least - still)
+
+
 class Rounds(LightningDataModule):
     def __init__(self, learner: Learner, memory: Memory) -> None:
         super().__init__()
-        self.learner, self.memory = learner, memory
+        self.learner, self.memory, self.told_apart = learner, memory, list[float]()
 
     def train_dataloader(self):
         rounds = self
@@ -100,17 +114,31 @@ class Rounds(LightningDataModule):
                 head = rounds.learner.policy.head
                 new = [attempt(head, place, drawn=True) for place in places(epoch, EPISODES)]
                 rounds.memory.add(new)
+                if rounds.learner.adversary:
+                    rounds.learner.adversary.add(new)
+                    rounds.told_apart.append(rounds.learner.adversary.learn())
                 yield from rounds.learner.lessons(rounds.memory, new)
 
         return DataLoader(Round(), batch_size=None, collate_fn=lambda batch: batch)
 
 
-def trained(learner: Learner, *, rounds: int, shown: float = 0.0, demonstrated: int = 0) -> Corrected:
-    """Its head after so many rounds."""
+def demonstrated_by(head: Corrected, count: int) -> list[Attempt]:
+    """The best there is, so often."""
+    return [attempt(head, place, drawn=False, act=best) for place in places(10**7, count)]
+
+
+def trained(
+    learner: Learner, *, rounds: int, shown: float = 0.0, demonstrated: int = 0, adversary: Adversary | None = None
+) -> Corrected:
+    """Its head after so many rounds. adversary: what learns the reward, in place of what a point costs."""
     policy, memory = Standing(), Memory(shown=shown)
     learner.begin(policy)
-    if demonstrated:
-        memory.show([attempt(policy.head, place, drawn=False, act=best) for place in places(10**7, demonstrated)])
+    demonstrations = demonstrated_by(policy.head, demonstrated)
+    memory.show(demonstrations)
+    if adversary:
+        adversary.begin(2, learner.likelihood, decisions=HORIZON, discount=learner.discount)
+        adversary.show(demonstrations)
+        learner.adversary = adversary
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     quiet |= {"enable_model_summary": False, "limit_val_batches": 0, "accelerator": "cpu"}
     trainer = Trainer(max_epochs=rounds, reload_dataloaders_every_n_epochs=1, **quiet)

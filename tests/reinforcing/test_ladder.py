@@ -12,7 +12,7 @@ from mmil.reinforcing import SAC, Budget, Guidance, Ladder
 from mmil.reinforcing.experience import Round
 from mmil.reinforcing.ladder import RUNGS, steps_to
 from mmil.run import RunFolder
-from tests.reinforcing.test_rl import course
+from tests.reinforcing.tried import course
 from tests.toy import demonstrated
 
 BUDGET = Budget(steps=60, episodes=2, trials=2, every=1000, patience=None)
@@ -21,8 +21,7 @@ LEARNER = {"class_path": "mmil.reinforcing.SAC", "init_args": {"updates": 0.5, "
 
 def test_every_rung_begins_with_one_clone_and_ends_on_the_same_trials(tmp_path):
     data, out = demonstrated(tmp_path / "data", episodes=4), tmp_path / "run"
-    where = course(data, out)
-    where.itself["learner"] = LEARNER
+    where = course(data, out, learner=LEARNER)
     rungs = {"scratch": Guidance(cloned=False), "hybrid": Guidance(shown=0.5, imitation=1.0)}
     lines = Ladder(learner=SAC, budget=BUDGET, rungs=rungs, trials=2, workers=1).learn(where)
     assert [line.split()[0] for line in lines] == ["cloned", "scratch", "hybrid"]

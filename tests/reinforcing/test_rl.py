@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from mmil.algos.interaction import Course
 from mmil.config import build_scene
 from mmil.contracts import UserError
 from mmil.data.dataset import Dataset
 from mmil.data.shards import file_sha256
-from mmil.reinforcing import PPO, RL, SAC, Budget, Guidance
+from mmil.reinforcing import PPO, RL, SAC, Guidance
 from mmil.reinforcing import experience as experiences
 from mmil.reinforcing.attempt import kept
 from mmil.reinforcing.demonstrations import attempts_of, followed_of
@@ -25,37 +22,8 @@ from mmil.reinforcing.explorer import Explorer
 from mmil.reinforcing.ground import Ground, Task, attempt
 from mmil.rollout import rollout
 from mmil.run import RunFolder, load_policy, load_runner
-from tests.toy import CONFIGS, demonstrated, mmil, training
-
-HEAD = {"class_path": "mmil.heads.Corrected", "init_args": {"head": {"class_path": "mmil.heads.Mixture"}}}
-BUDGET = Budget(steps=240, episodes=4, trials=2, every=120, patience=None)
-GUIDANCE = Guidance(shown=0.5, imitation=1.0, led=0.5)
-
-
-@pytest.fixture(scope="module")
-def demonstrations(tmp_path_factory) -> Path:
-    return demonstrated(tmp_path_factory.mktemp("toy") / "data", episodes=6)
-
-
-def course(data: Path, out: Path, *, head=HEAD) -> Course:
-    out.mkdir(parents=True, exist_ok=True)
-    config = training(out.parent)
-    config["algo"]["init_args"]["policy"]["init_args"]["head"] = head
-    RunFolder.claim(out, config)
-    return Course(data, out, config, dict[str, Any](), mmil)
-
-
-@pytest.fixture(scope="module")
-def clone(demonstrations, tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("clone") / "run"
-    return course(demonstrations, out).train(out / "cloned")
-
-
-def learnt(data: Path, clone: Path, out: Path, learner=SAC, **options) -> Path:
-    guidance = replace(GUIDANCE, shown=0.5 if learner is SAC else 0.0)
-    told = {"learner": partial(learner, warmup=0), "budget": BUDGET, "guidance": guidance, "run": clone, "workers": 1}
-    RL(**{**told, **options}).learn(course(data, out))
-    return out
+from tests.reinforcing.tried import BUDGET, GUIDANCE, HEAD, course, learnt
+from tests.toy import CONFIGS, mmil
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +199,7 @@ def test_what_a_demonstration_led_to_is_where_an_attempt_begins(ground, actor, d
 def test_demonstrations_are_attempts_in_the_eyes_of_the_policy(demonstrations, clone):
     policy = load_policy(clone)
     head, episode = policy.head, Dataset.open(demonstrations).episode(0)
-    found = attempts_of(policy, demonstrations, most=2)
+    found = attempts_of(policy, demonstrations)[:2]
     assert len(found) == 2 and found[0].success and found[0].decided
     assert len(found[0]) == -(-len(episode.actions) // head.steps) and found[0].rewards.tolist()[-1] == 1.0
     leads = found[0].situations[:-1, -head.numbers :].unflatten(1, (head.steps, head.axes))
