@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from mmil.contracts import require_number
+from mmil.contracts import UserError, require_number
 from mmil.execution import EXECUTE
 from mmil.heads.head import Head
 from mmil.heads.mixture import Mixture
@@ -19,9 +19,9 @@ class Corrected(Head):
     """`head` leads, and those of its actions that are done before the next plan are shifted (Silver 2018).
 
     Until something reinforces it the shift is 0, and the whole is that head. The shift is drawn anew for every chunk
-    while it is learnt, and its likeliest value is done otherwise. spread: of what is drawn at first, in units of the
-    largest shift, which is 2: whatever the head wants, anything else can be done. Where it does not lead (`follow`) the
-    shift is the action, and the largest is 1.
+    while it is learnt, and its likeliest value is done otherwise. reach: the largest shift; with 2, whatever the head
+    wants, anything else can be done. spread: of what is drawn at first, in units of the largest shift. Where the head
+    does not lead (`follow`) the shift is the action, and the largest is 1.
     """
 
     leads: torch.Tensor  # 1, or 0 where what is drawn is all there is
@@ -33,12 +33,15 @@ class Corrected(Head):
         *,
         head: Callable[[int, tuple[int, int]], Head] = Mixture,
         width: int = 256,
+        reach: float = 2.0,
         spread: float = 0.05,
     ) -> None:
         super().__init__()
         require_number(least=1, width=width)
+        if not 0 < reach <= 2:
+            raise UserError(f"reach is {reach}; actions are within ±1: a shift reaches above 0 and at most 2")
         require_number(above=0, below=1, spread=spread)
-        self.head, self.spread = head(context, chunk), spread
+        self.head, self.spread, self._reach = head(context, chunk), spread, reach
         self.steps, self.axes = min(EXECUTE, chunk[0]), chunk[1]  # as a runner does them
         self.numbers = self.steps * self.axes  # of a shift
         self.context_width, self.situation_width = context, context + self.numbers
@@ -54,7 +57,7 @@ class Corrected(Head):
     @property
     def reach(self) -> torch.Tensor:
         """The largest shift."""
-        return 1.0 + self.leads
+        return 1.0 + self.leads * (self._reach - 1.0)
 
     def loss(self, context: torch.Tensor, actions: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """The head's own."""

@@ -20,11 +20,15 @@ from mmil.reinforcing.learner import Learner, drawing
 from mmil.reinforcing.memory import Memory
 
 
+FASTER = 10.0  # than the networks the temperature learns: entropy must not outgrow it meanwhile
+
+
 class SAC(Learner):
     """updates: of the networks, a decision made. critics: the smallest of so many counts.
 
-    temperature: what entropy is worth at first; it is tuned so that shifts stay as widely drawn as they began, or kept
-    where `tuned` is false. warmup: rounds in which the critics alone learn: the policy is not changed by critics that
+    temperature: what entropy is worth at first, of each number of a shift: of many numbers all of it would else be worth
+    more than any reward; it is tuned, ten times as fast as the networks learn, so that shifts stay as widely drawn as
+    they began, or kept where `tuned` is false. warmup: rounds in which the critics alone learn: the policy is not changed by critics that
     know nothing yet.
     """
 
@@ -58,7 +62,7 @@ class SAC(Learner):
             self.actor,
             critic,
             num_qvalue_nets=self.critics,
-            alpha_init=self.temperature,
+            alpha_init=self.temperature / head.numbers,
             fixed_alpha=not self.tuned,
             target_entropy=head.numbers * (math.log(head.spread) + 0.5 * math.log(2 * math.pi * math.e)),
         )
@@ -73,9 +77,10 @@ class SAC(Learner):
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         of = [self.loss.actor_network_params, self.loss.qvalue_network_params]
         groups = [[value for value in one.values(True, True) if value.requires_grad] for one in of]
+        found = [torch.optim.Adam(group, lr=self.learning_rate) for group in groups]
         if self.tuned:
-            groups.append([self.loss.log_alpha])
-        return [torch.optim.Adam(group, lr=self.learning_rate) for group in groups]
+            found.append(torch.optim.Adam([self.loss.log_alpha], lr=FASTER * self.learning_rate))
+        return found
 
     def training_step(self, batch: TensorDict, index: int) -> None:
         losses = self.loss(self._charged(batch["own"]))
