@@ -20,8 +20,9 @@ class Corrected(Head):
 
     Until something reinforces it the shift is 0, and the whole is that head. The shift is drawn anew for every chunk
     while it is learnt, and its likeliest value is done otherwise. reach: the largest shift; with 2, whatever the head
-    wants, anything else can be done. spread: of what is drawn at first, in units of the largest shift. Where the head
-    does not lead (`follow`) the shift is the action, and the largest is 1.
+    wants, anything else can be done. spread: of what is drawn at first, in units of the largest shift. held: all those
+    actions are shifted alike, so that there is less to find out, and what is tried lasts. Where the head does not lead
+    (`follow`) the shift is the action, and the largest is 1.
     """
 
     leads: torch.Tensor  # 1, or 0 where what is drawn is all there is
@@ -35,6 +36,7 @@ class Corrected(Head):
         width: int = 256,
         reach: float = 2.0,
         spread: float = 0.05,
+        held: bool = False,
     ) -> None:
         super().__init__()
         require_number(least=1, width=width)
@@ -43,8 +45,8 @@ class Corrected(Head):
         require_number(above=0, below=1, spread=spread)
         self.head, self.spread, self._reach = head(context, chunk), spread, reach
         self.steps, self.axes = min(EXECUTE, chunk[0]), chunk[1]  # as a runner does them
-        self.numbers = self.steps * self.axes  # of a shift
-        self.context_width, self.situation_width = context, context + self.numbers
+        self.numbers = self.axes if held else self.steps * self.axes  # of a shift
+        self.context_width, self.situation_width = context, context + self.steps * self.axes
         self.actor = Drawing(self.situation_width, self.numbers, width=width, spread=spread).requires_grad_(False)
         self.register_buffer("leads", torch.tensor(1.0))
 
@@ -78,13 +80,15 @@ class Corrected(Head):
         return torch.cat([context, lead[:, : self.steps].flatten(1)], dim=1)
 
     def shifted(self, lead: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-        """Actions (B, H, A) of a lead and of a shift (B, steps · A) in [−1, 1]."""
-        first = lead[:, : self.steps] + self.reach * shift.unflatten(1, (self.steps, self.axes))
+        """Actions (B, H, A) of a lead and of a shift (B, N) in [−1, 1]."""
+        first = lead[:, : self.steps] + self.reach * shift.unflatten(1, (-1, self.axes))
         return torch.cat([first, lead[:, self.steps :]], dim=1).clamp(-1, 1)
 
     def shift_to(self, lead: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        """(B, steps · A) within (−1, 1): the shift that makes actions (B, steps, A) of a lead."""
-        return ((actions - lead[:, : self.steps]) / self.reach).flatten(1).clamp(-0.98, 0.98)
+        """(B, N) within (−1, 1): the shift that comes nearest to making actions (B, steps, A) of a lead."""
+        shift = (actions - lead[:, : self.steps]) / self.reach
+        alike = self.numbers // self.axes  # how many differ
+        return shift.unflatten(1, (alike, -1)).mean(dim=2).flatten(1).clamp(-0.98, 0.98)
 
 
 class Drawing(nn.Module):

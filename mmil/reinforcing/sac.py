@@ -19,17 +19,15 @@ from mmil.reinforcing.explorer import corrected
 from mmil.reinforcing.learner import Learner, drawing
 from mmil.reinforcing.memory import Memory
 
-
 FASTER = 10.0  # than the networks the temperature learns: entropy must not outgrow it meanwhile
 
 
 class SAC(Learner):
     """updates: of the networks, a decision made. critics: the smallest of so many counts.
 
-    temperature: what entropy is worth at first, of each number of a shift: of many numbers all of it would else be worth
-    more than any reward; it is tuned, ten times as fast as the networks learn, so that shifts stay as widely drawn as
-    they began, or kept where `tuned` is false. warmup: rounds in which the critics alone learn: the policy is not changed by critics that
-    know nothing yet.
+    temperature: what entropy is worth at first, of each number of a shift, as that of many would outweigh any reward.
+    It is tuned, faster than the networks, so that shifts stay as widely drawn as they began, or kept where `tuned` is
+    false. warmup: rounds in which the critics alone learn: the policy is not changed by critics that know nothing yet.
     """
 
     def __init__(
