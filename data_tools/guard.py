@@ -12,7 +12,7 @@ from mmil.contracts import ROBOT, Episode, map_name, stream_of
 from mmil.limits import limit
 
 MOVED = 0.02  # change of a state entry in one step [m, rad, m/s or rad/s] that a picture should show
-STALE = 5  # steps in a row that move while a camera shows the same picture
+STALE = 5  # pictures in a row that are the same while the scene moves
 _DOCTOR = "rendering is corrupt; see `mmil doctor`"
 
 
@@ -91,12 +91,21 @@ def _camera_faults(camera: str, frames: np.ndarray, moved: np.ndarray) -> Iterat
     same = (frames[1:] == frames[:-1]).all(axis=(1, 2, 3))
     if len(same) and same.all() and moved.any():
         yield f"camera {camera!r} shows one picture for the whole episode"
-    run = 0
+    run, most = 0, STALE * _period(same)
     for step, stale in enumerate(same & moved):
         run = run + 1 if stale else 0
-        if run == STALE:
-            yield f"camera {camera!r} stands still from instant {step + 1 - STALE} to {step + 1} while the scene moves"
+        if run == most:
+            yield f"camera {camera!r} stands still from instant {step + 1 - most} to {step + 1} while the scene moves"
             return
+
+
+def _period(same: np.ndarray) -> int:
+    """Steps from one picture to the next of a camera that may be slower than the control, as of pictures `same` (T,).
+
+    All changes of a slow one come at multiples of it, also where some pictures were lost; few changes tell nothing.
+    """
+    changes = np.flatnonzero(~same) + 1
+    return int(np.gcd.reduce(changes)) if len(changes) >= STALE else 1
 
 
 def _pair_faults(pair: Mapping[str, np.ndarray]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from mmil.encoders import (
     WrenchTokens,
 )
 from mmil.encoders.hiding import Hiding
+from mmil.encoders.symbols import THING
 from mmil.execution import FUTURE
 from mmil.heads import Head
 from mmil.normalizer import Normalizer
@@ -67,6 +68,7 @@ class Policy(nn.Module):
                 self.vision.grids,
                 token=width,
                 sentence=self.language.tokens,
+                thing=len(THING) if self.language.symbols is not None else 0,
                 others=len(others),
                 past=past,
                 first=first,

@@ -23,6 +23,7 @@ from mmil.contracts import Batch, Goal, Spec, require_number
 from mmil.data.sentences import number
 from mmil.data.stats import Stats
 from mmil.encoders.fusion import Context
+from mmil.encoders.symbols import QUESTIONS
 from mmil.policy import Policy
 
 
@@ -67,7 +68,8 @@ class BC(Algorithm):
         if sentences and self.reading_weight:
             language = self.policy.language
             size, questions = language.tokens * language.width, self.policy.fusion.questions
-            self.reading = Reading(sentences, size=size, questions=questions)
+            symbols = 0 if language.symbols is None else language.symbols.count
+            self.reading = Reading(sentences, size=size, questions=QUESTIONS if symbols else questions, symbols=symbols)
         self.looking_weight = looking if looking_told(spec) else 0.0
         self.matching_weight = matching
         if matching:

@@ -13,7 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmil.contracts import Goal
+from mmil.contracts import Goal, UserError
+from mmil.data.sentences import number
+from mmil.encoders import Sentence
 from mmil.heads.head import LEAST
 from mmil.ranks import shared
 
@@ -39,10 +41,13 @@ class Reading(nn.Module):
 
     questions: among which a fusion shares the tokens out. Where each thing of a goal has one, the same readouts of
     shape and colour read the object from the first and the target from the second, so that both come to be told alike
-    and a thing that was only ever an object is understood as a target (“beside the bar”).
+    and a thing that was only ever an object is understood as a target (“beside the bar”). symbols: of each kind, where
+    the sentence is told in those: what is read are their shares, and no readout is needed.
     """
 
-    def __init__(self, sentences: Mapping[Goal, Sequence[str]], *, size: int, questions: int = 1) -> None:
+    def __init__(
+        self, sentences: Mapping[Goal, Sequence[str]], *, size: int, questions: int = 1, symbols: int = 0
+    ) -> None:
         super().__init__()
         self._goals = {sentence: goal for goal in sorted(sentences, key=str) for sentence in sentences[goal]}
         self._questions = questions
@@ -52,24 +57,43 @@ class Reading(nn.Module):
             names.setdefault(aspect.readout, set()).update(aspect.of(goal) for goal in sentences)
         self._names = {name: sorted(values) for name, values in names.items() if len(values) > 1}  # one teaches nothing
         self._aspects = [aspect for aspect in aspects if aspect.readout in self._names]
+        self._places = {
+            name: _spread(had, symbols) if symbols else list(range(len(had))) for name, had in self._names.items()
+        }
         sizes = {aspect.readout: size if aspect.question is None else size // questions for aspect in self._aspects}
-        self.readouts = nn.ModuleDict({name: nn.Linear(sizes[name], len(had)) for name, had in self._names.items()})
+        self.readouts = nn.ModuleDict(
+            {} if symbols else {name: nn.Linear(sizes[name], len(had)) for name, had in self._names.items()}
+        )
 
-    def loss(self, tokens: torch.Tensor, sentences: Sequence[str]) -> torch.Tensor:
-        """Cross-entropy, summed over the aspects, of tokens (B, Q, D) of those sentences that mean one goal anywhere.
+    def loss(self, said: Sentence, sentences: Sequence[str]) -> torch.Tensor:
+        """Cross-entropy, summed over the aspects, of what was `said` in those sentences that mean one goal anywhere.
 
         What "the leftmost one" is, no sentence tells: it is learnt where things can be seen.
         """
         known = [at for at, sentence in enumerate(sentences) if sentence in self._goals]
-        goals, flat = [self._goals[sentences[at]] for at in known], tokens.flatten(1)[known]
+        goals, flat = [self._goals[sentences[at]] for at in known], said.tokens.flatten(1)[known]
         asked = flat.chunk(self._questions, dim=1)
         loss, count = flat.new_zeros(()), shared(torch.tensor(len(known), device=flat.device)).clamp(min=LEAST)
         for aspect in self._aspects:
-            names = self._names[aspect.readout]
-            wanted = torch.tensor([names.index(aspect.of(goal)) for goal in goals], device=flat.device).long()
-            told = self.readouts[aspect.readout](flat if aspect.question is None else asked[aspect.question])
+            places = dict(zip(self._names[aspect.readout], self._places[aspect.readout], strict=True))
+            wanted = torch.tensor([places[aspect.of(goal)] for goal in goals], device=flat.device).long()
+            if said.named is not None:
+                told = said.named[aspect.part][known, aspect.question or 0]
+            else:
+                told = self.readouts[aspect.readout](flat if aspect.question is None else asked[aspect.question])
             loss = loss + F.cross_entropy(told, wanted, reduction="sum") / count
         return loss
+
+
+def _spread(names: Sequence[str], count: int) -> list[int]:
+    """Which of `count` symbols means each of these names: mostly the same whatever other names there are."""
+    if len(names) > count:
+        raise UserError(f"{count} symbols cannot tell {len(names)} names apart: {', '.join(names)}")
+    taken: list[int] = []
+    for name in names:
+        wanted = number("symbol", name) % count
+        taken.append(next(place % count for place in range(wanted, wanted + count) if place % count not in taken))
+    return taken
 
 
 def _aspects(questions: int) -> list[Aspect]:

@@ -78,7 +78,7 @@ class CrossFusion(Fusion):
             seen.append(found)
         language = sentence.tokens.flatten(1)
         vector = self.mix(torch.cat([part.flatten(1) for part in (*seen, *others)] + [language], dim=1))
-        return Context(vector, looks, sentence.tokens)
+        return Context(vector, looks, sentence)
 
     def _asking(self, sentence: Sentence, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
         """Slots, the sentence's tokens and its word pieces (B, L, D), and which of them are real (B, L)."""

@@ -15,6 +15,7 @@ from mmil.encoders.fusion import Context, Fusion, Sizes, mixing
 from mmil.encoders.language import Sentence
 from mmil.encoders.pointing import grid_places, placed, pointed
 from mmil.encoders.relating import Relating
+from mmil.encoders.symbols import QUESTIONS
 
 
 class FilmFusion(Fusion):
@@ -27,6 +28,8 @@ class FilmFusion(Fusion):
     sight is as high as the hand: with the ground, this tells where along the line it may be, as of what is carried.
     questions: the sentence's tokens and the points are shared out among so many, and all are put to the same layers:
     who asks for a target in a second question finds it with what was learnt of all things (slots, Locatello 2020).
+    Of a sentence in symbols (TextTokens) a question is told its thing's shape and colour, what is beside the marks what
+    else tells it apart, and the verb is heard by the MLP alone.
     """
 
     def __init__(
@@ -48,19 +51,27 @@ class FilmFusion(Fusion):
             raise UserError(f"{marks} marks lie on the ground; give its height as `ground`, or no marks")
         if level and ground is None:
             raise UserError("level is told beside the ground; give its height as `ground`, or leave level out")
-        for name, count in (("points", points), ("tokens a sentence (`queries`)", sizes.sentence)):
+        if sizes.thing and questions != QUESTIONS:
+            raise UserError(
+                f"{questions} questions; a sentence in symbols has {QUESTIONS}, of the object and of the target"
+            )
+        for name, count in (
+            ("points", points),
+            ("tokens a sentence (`queries`)", 0 if sizes.thing else sizes.sentence),
+        ):
             if count % questions:
                 raise UserError(f"{count} {name} cannot be shared by {questions} questions alike")
-        self.level, self.questions = level, questions
+        self.level, self.questions, self.thing, self.token = level, questions, sizes.thing, sizes.token
         language = sizes.sentence * sizes.token
-        asked = language // questions
+        told = sizes.thing * sizes.token or language // questions  # to a question
+        asked = told - sizes.token if sizes.thing else told
         self.look = nn.ModuleDict(
             {
                 camera: Pointing(sizes.token, grid, language=asked, points=points // questions)
                 for camera, grid in sizes.grids.items()
             }
         )
-        relate = partial(Relating, sizes.token, tuple(sizes.grids), language=asked, marks=marks)
+        relate = partial(Relating, sizes.token, tuple(sizes.grids), language=told, marks=marks)
         self.relate = nn.ModuleDict({camera: relate() for camera in sizes.grids} if marks else {})
         numbers = 2 + sizes.token // 4 + self.located  # a point
         read = [one for camera in sizes.grids for one in sizes.read(f"camera.{camera}", points * numbers)]
@@ -79,20 +90,28 @@ class FilmFusion(Fusion):
     ) -> Context:
         language = sentence.tokens.flatten(1)
         located = {camera: self.locate(camera, signals) for camera in self.look}
-        found = [self._found(visual, asked, located) for asked in language.chunk(self.questions, dim=1)]
+        found = [self._found(visual, asked, located) for asked in self._asked(sentence)]
         seen = [torch.stack([one[camera][0] for one in found], dim=2) for camera in self.look]  # (B, K, questions, …)
         # the first point of every question, then their second ones
         looks = {camera: torch.stack([one[camera][1] for one in found], dim=3).flatten(2, 3) for camera in self.look}
         levels = [placed(looks[camera], self.locate_level(camera, signals)) for camera in looks if self.level]
         parts = [part.flatten(1) for part in (*seen, *others)] + [language] + [part.flatten(1) for part in levels]
         vector = self.mix(torch.cat(parts, dim=1))
-        return Context(vector, looks, sentence.tokens)
+        return Context(vector, looks, sentence)
+
+    def _asked(self, sentence: Sentence) -> list[torch.Tensor]:
+        """What every question is told of the sentence (B, …)."""
+        if not self.thing:
+            return list(sentence.tokens.flatten(1).chunk(self.questions, dim=1))
+        things = sentence.tokens[:, : self.questions * self.thing]
+        return [tokens.flatten(1) for tokens in things.chunk(self.questions, dim=1)]
 
     def _found(
         self, visual: Mapping[str, torch.Tensor], asked: torch.Tensor, located: Mapping[str, torch.Tensor | None]
     ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         """What Pointing gives of each camera for one question (B, …)."""
-        cells = {camera: look.asked(visual[camera], asked) for camera, look in self.look.items()}
+        named = asked[:, : -self.token] if self.thing else asked
+        cells = {camera: look.asked(visual[camera], named) for camera, look in self.look.items()}
         cells = self._related(cells, asked, located)
         return {camera: look(cells[camera], located[camera]) for camera, look in self.look.items()}
 

@@ -27,6 +27,9 @@ class Sizes:
     past: int
     signals: tuple[str, ...] = ()  # that the data have
     first: bool = False
+    thing: int = (
+        0  # the first tokens of a sentence that tell of a goal's object, and the next of its target; 0: any may
+    )
 
     @property
     def observations(self) -> int:
@@ -43,7 +46,7 @@ class Context:
 
     vector: torch.Tensor  # (B, C)
     looks: Mapping[str, torch.Tensor]  # camera → (B, K, points, N), logarithms of weights over the cells
-    sentence: torch.Tensor  # (B, Q, D), tokens
+    sentence: Sentence
 
 
 class Fusion(nn.Module, ABC):

@@ -20,6 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 from mmil.contracts import Spec, UserError, require_number
 from mmil.encoders.kept import MOST_AWAY, Kept
 from mmil.encoders.sources import fingerprint
+from mmil.encoders.symbols import Symbols
 from mmil.encoders.text_model import cut, hidden_states, load_text_model
 from mmil.encoders.tuning import train_tuned, tune
 from mmil.progress import progress
@@ -48,6 +49,7 @@ class Sentence:
     tokens: torch.Tensor  # (B, Q, D)
     pieces: torch.Tensor  # (B, P, D), as many as the longest has
     real: torch.Tensor  # bool (B, P), false where a shorter one was padded
+    named: Mapping[str, torch.Tensor] | None = None  # of tokens that are symbols, the logarithms of their shares
 
 
 class TextTokens(nn.Module):
@@ -55,7 +57,8 @@ class TextTokens(nn.Module):
 
     name: None for the packaged MiniLM, a local folder, or "hub:<model>". frozen: no gradient to the text model, and
     every sentence is read once; tuned_layers: but for the last ones of those that are read. pooled: no queries, and of
-    all word pieces their mean alone.
+    all word pieces their mean alone. symbols: of each kind so many, through which all is told that the queries found
+    (Symbols); 0 to tell it as it is.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class TextTokens(nn.Module):
         frozen: bool = True,
         tuned_layers: int = 0,
         pooled: bool = False,
+        symbols: int = 0,
         max_pieces: int = 48,
     ) -> None:
         super().__init__()
@@ -84,6 +88,11 @@ class TextTokens(nn.Module):
             raise UserError(f"no hidden layer {wrong[0]} in the text model; it has 0 (word pieces) to {depth}")
         self.layers, self.frozen, self.max_pieces = tuple(layers), frozen and not tuned_layers, max_pieces
         self.pooled, self.width, self.tokens = pooled, width, 1 if pooled else queries
+        if symbols and pooled:
+            raise UserError("symbols are told from what queries find, and pooled has none: leave one of them out")
+        self.symbols = Symbols(queries, width, count=symbols) if symbols else None
+        if self.symbols is not None:
+            self.tokens = self.symbols.tokens
         self._tune(tuned_layers if frozen else None)
         size = self.model.config.hidden_size * len(self.layers)
         self.norm, self.dropout = nn.LayerNorm(size), Dropout(dropout)
@@ -104,7 +113,13 @@ class TextTokens(nn.Module):
             return Sentence(pieces, pieces, real)
         scores = self.keys(states) @ self.queries.T / self.queries.shape[1] ** 0.5  # (B, pieces, queries)
         weights = scores.masked_fill(~real[..., None], float("-inf")).softmax(dim=1)
-        return Sentence(weights.transpose(1, 2) @ pieces, pieces, real)
+        found = weights.transpose(1, 2) @ pieces
+        return Sentence(found, pieces, real) if self.symbols is None else self._in_symbols(found, real)
+
+    def _in_symbols(self, found: torch.Tensor, real: torch.Tensor) -> Sentence:
+        """A sentence of which nothing else is heard: its word pieces are its symbols."""
+        tokens, named = self.symbols(found)
+        return Sentence(tokens, tokens, real.new_ones(tokens.shape[:2]), named)
 
     def read_ahead(self, sentences: Iterable[str]) -> None:
         """Keep the frozen states of these sentences, as many as there is room for; new ones are stored, if any are."""

@@ -86,7 +86,7 @@ class TransformerFusion(Fusion):
         for camera, point in self.point.items():
             found, looks[camera] = point(queries, visual[camera], located[camera])
             seen.append(found.flatten(1))
-        return Context(self.mix(torch.cat(seen, dim=1)), looks, sentence.tokens)
+        return Context(self.mix(torch.cat(seen, dim=1)), looks, sentence)
 
     def _sequence(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from tensordict import TensorDict
 from tensordict.nn import TensorDictModule
@@ -62,7 +63,7 @@ class SAC(Learner):
             num_qvalue_nets=self.critics,
             alpha_init=self.temperature / head.numbers,
             fixed_alpha=not self.tuned,
-            target_entropy=head.numbers * (math.log(head.spread) + 0.5 * math.log(2 * math.pi * math.e)),
+            target_entropy=head.numbers * entropy(head.spread),
         )
         _ = self.loss.target_entropy  # made when first asked for: before a checkpoint is read that holds it
         self.loss.make_value_estimator(ValueEstimators.TD0, gamma=self.discount)
@@ -115,3 +116,13 @@ class Critic(nn.Module):
 
     def forward(self, situation: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
         return self.net(torch.cat([situation, action], dim=-1))
+
+
+def entropy(spread: float) -> float:
+    """Of the tanh of a normal density around 0, as shifts are drawn at first: of each number.
+
+    That of the density itself is more, and nothing drawn within ±1 gets there but by spreading ever wider.
+    """
+    places, weights = np.polynomial.hermite_e.hermegauss(64)
+    narrowed = 2 * (math.log(2) - np.logaddexp(spread * places, -spread * places))  # logarithm of the tanh's slope
+    return math.log(spread) + 0.5 * math.log(2 * math.pi * math.e) + float(narrowed @ weights / weights.sum())

@@ -56,7 +56,7 @@ def test_a_context_of_its_width_and_maps_over_every_cell(kind, past, others):
     arguments, signals = given(past=past, others=others)
     context = kind(sizes(past, others), width=24)(*arguments, signals=signals)
     assert isinstance(context, Context) and context.vector.shape == (4, 24)
-    assert context.sentence is arguments[1].tokens
+    assert context.sentence is arguments[1]
     for camera, (rows, columns) in GRIDS.items():
         maps = context.looks[camera]
         assert maps.shape[:2] == (4, past) and maps.shape[3] == rows * columns
