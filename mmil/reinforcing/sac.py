@@ -76,7 +76,7 @@ class SAC(Learner):
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         of = [self.loss.actor_network_params, self.loss.qvalue_network_params]
         groups = [[value for value in one.values(True, True) if value.requires_grad] for one in of]
-        found = [torch.optim.Adam(group, lr=self.learning_rate) for group in groups]
+        found: list[torch.optim.Optimizer] = [torch.optim.Adam(group, lr=self.learning_rate) for group in groups]
         if self.tuned:
             found.append(torch.optim.Adam([self.loss.log_alpha], lr=FASTER * self.learning_rate))
         return found

@@ -128,10 +128,16 @@ def demonstrated_by(head: Corrected, count: int) -> list[Attempt]:
 
 
 def trained(
-    learner: Learner, *, rounds: int, shown: float = 0.0, demonstrated: int = 0, adversary: Adversary | None = None
+    learner: Learner,
+    *,
+    rounds: int,
+    spread: float = 0.4,
+    shown: float = 0.0,
+    demonstrated: int = 0,
+    adversary: Adversary | None = None,
 ) -> Corrected:
     """Its head after so many rounds. adversary: what learns the reward, in place of what a point costs."""
-    policy, memory = Standing(), Memory(shown=shown)
+    policy, memory = Standing(spread=spread), Memory(shown=shown)
     learner.begin(policy)
     demonstrations = demonstrated_by(policy.head, demonstrated)
     memory.show(demonstrations)
