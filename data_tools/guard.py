@@ -13,6 +13,7 @@ from mmil.limits import limit
 
 MOVED = 0.02  # change of a state entry in one step [m, rad, m/s or rad/s] that a picture should show
 STALE = 5  # pictures in a row that are the same while the scene moves
+TELLING = 3  # changes of a picture that tell how often it changes
 _DOCTOR = "rendering is corrupt; see `mmil doctor`"
 
 
@@ -105,7 +106,7 @@ def _period(same: np.ndarray) -> int:
     All changes of a slow one come at multiples of it, also where some pictures were lost; few changes tell nothing.
     """
     changes = np.flatnonzero(~same) + 1
-    return int(np.gcd.reduce(changes)) if len(changes) >= STALE else 1
+    return int(np.gcd.reduce(changes)) if len(changes) >= TELLING else 1
 
 
 def _pair_faults(pair: Mapping[str, np.ndarray]) -> Iterator[str]:

@@ -116,14 +116,16 @@ def test_a_reading_lesson_leaves_them_to_the_eye(folder):
     import torch
 
     from mmil.algos.reading import Reading
+    from mmil.encoders import Sentence
 
     dataset = Dataset.open(folder)
     said = read_sentences(dataset.manifest)
     lesson, tokens = Reading(said, size=4), torch.randn(3, 1, 4)
+    three, two = (Sentence(some, some, torch.ones(len(some), 1, dtype=torch.bool)) for some in (tokens, tokens[[0, 2]]))
     named = [sentences[0] for sentences in said.values()][:2]
     (strange, *_) = [row.instruction for row in bound(dataset)]
-    both = lesson.loss(tokens, [named[0], strange, named[1]])
-    assert torch.allclose(both, lesson.loss(tokens[[0, 2]], named)) and lesson.loss(tokens, [strange] * 3) == 0
+    both = lesson.loss(three, [named[0], strange, named[1]])
+    assert torch.allclose(both, lesson.loss(two, named)) and lesson.loss(three, [strange] * 3) == 0
 
 
 def test_the_card_counts_them(folder):
