@@ -12,8 +12,7 @@ from mmil.contracts import ROBOT, Episode, map_name, stream_of
 from mmil.limits import limit
 
 MOVED = 0.02  # change of a state entry in one step [m, rad, m/s or rad/s] that a picture should show
-STALE = 5  # pictures in a row that are the same while the scene moves
-TELLING = 3  # changes of a picture that tell how often it changes
+STALE = 5  # pictures in a row that are the same while the scene moves, of which a slow camera shows each for some steps
 _DOCTOR = "rendering is corrupt; see `mmil doctor`"
 
 
@@ -36,7 +35,8 @@ def picture_faults(episode: Episode) -> list[str]:
     """A line a fault: a blank frame, a picture that stays while the state moves, cameras that show the same or swap."""
     moved = np.abs(np.diff(episode.states, axis=0)).max(axis=1, initial=0.0) > MOVED  # (T,)
     images = {camera: frames for camera, frames in episode.images.items() if not _drawn_dead(episode, frames)}
-    faults = [fault for camera in images for fault in _camera_faults(camera, images[camera], moved)]
+    stale = STALE * int(episode.draws.get("sensors", {}).get("image_every", 1))
+    faults = [fault for camera in images for fault in _camera_faults(camera, images[camera], moved, stale=stale)]
     for one, other in combinations(images, 2):
         if images[one].shape == images[other].shape:
             faults += _pair_faults({one: images[one], other: images[other]})
@@ -85,28 +85,19 @@ def _drawn_dead(episode: Episode, frames: np.ndarray) -> bool:
     return episode.draws.get("sensors", {}).get("dead_camera") is not None and not frames.any()
 
 
-def _camera_faults(camera: str, frames: np.ndarray, moved: np.ndarray) -> Iterator[str]:
+def _camera_faults(camera: str, frames: np.ndarray, moved: np.ndarray, *, stale: int) -> Iterator[str]:
     blank = np.flatnonzero((frames == frames[:, :1, :1]).all(axis=(1, 2, 3)))
     if len(blank):
         yield f"camera {camera!r} shows a single colour at instant {blank[0]}"
     same = (frames[1:] == frames[:-1]).all(axis=(1, 2, 3))
     if len(same) and same.all() and moved.any():
         yield f"camera {camera!r} shows one picture for the whole episode"
-    run, most = 0, STALE * _period(same)
-    for step, stale in enumerate(same & moved):
-        run = run + 1 if stale else 0
-        if run == most:
-            yield f"camera {camera!r} stands still from instant {step + 1 - most} to {step + 1} while the scene moves"
+    run = 0
+    for step, unchanged in enumerate(same & moved):
+        run = run + 1 if unchanged else 0
+        if run == stale:
+            yield f"camera {camera!r} stands still from instant {step + 1 - stale} to {step + 1} while the scene moves"
             return
-
-
-def _period(same: np.ndarray) -> int:
-    """Steps from one picture to the next of a camera that may be slower than the control, as of pictures `same` (T,).
-
-    All changes of a slow one come at multiples of it, also where some pictures were lost; few changes tell nothing.
-    """
-    changes = np.flatnonzero(~same) + 1
-    return int(np.gcd.reduce(changes)) if len(changes) >= TELLING else 1
 
 
 def _pair_faults(pair: Mapping[str, np.ndarray]) -> Iterator[str]:

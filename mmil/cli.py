@@ -55,9 +55,6 @@ VERBS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; errors a person can mend are one line on stderr and exit code 2."""
-    # before torch is imported: threads that wait for one another would spin, and beside any other program on the
-    # processor's cores that makes both of them wait, tens of times as long
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         try:
             return _done(arguments)

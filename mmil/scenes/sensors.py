@@ -22,18 +22,20 @@ USUAL = {
 Sight = Mapping[str, np.ndarray]
 
 
+EVERY = "image_every"  # instants from one picture to the next, among the draws where cameras are slow: see Lens
 CLEAR: Draws = {"image_noise": 0.0, "image_loss": 0.0, "image_latency": 0, "dead_camera": None}  # perfect cameras
 
 
 class Sensors:
-    """What is read in an episode; made at its reset and asked once an instant. every: see Lens."""
+    """What is read in an episode; made at its reset and asked once an instant."""
 
-    def __init__(self, draws: Draws, cameras: Sequence[str], *, maps: Sequence[str] = (), every: int = 1) -> None:
+    def __init__(self, draws: Draws, cameras: Sequence[str], *, maps: Sequence[str] = ()) -> None:
         self._draws, self._cameras, self._maps = draws, tuple(cameras), tuple(maps)
         self._streams: dict[str, np.random.Generator] = {}
         share = draws["dead_camera"]
         # one always lives
         dead = None if share is None or len(cameras) < 2 else cameras[int(share * len(cameras))]
+        every = draws.get(EVERY, 1)
         self._lenses = {
             camera: Lens(
                 camera, [name for name in maps if camera_of(name) == camera], draws, dead=camera == dead, every=every

@@ -36,7 +36,7 @@ from mmil.scenes.manner import fulfilled
 from mmil.scenes.panda import Panda
 from mmil.scenes.randomize import Randomisation
 from mmil.scenes.render import Renderer, Rendering
-from mmil.scenes.sensors import CLEAR, Sensors
+from mmil.scenes.sensors import CLEAR, EVERY, Sensors
 from mmil.scenes.sight import Sight, label_bodies
 from mmil.scenes.skills import Lift, Skill
 from mmil.scenes.skills.skill import require_parts
@@ -159,6 +159,8 @@ class Tabletop(Stored):
             available=self._furniture.all,
         )
         self._draws = json.loads(json.dumps(draws))  # what is used is exactly what is stored
+        if self._camera_every > 1:
+            self._draws["sensors"][EVERY] = self._camera_every
         self._apply()
         self._sensors = self._sense(self._draws)
         self._goal, self._instruction, self._elapsed = NO_GOAL, "", 0
@@ -267,8 +269,7 @@ class Tabletop(Stored):
         return Sight(self._renderer, self._parts.cameras, labels, deep=self.spec.has_depth, moment=lambda: self._moment)
 
     def _sense(self, draws: Mapping[str, Any]) -> Sensors:
-        slow = {"every": self._camera_every}
-        return Sensors(draws["sensors"], tuple(self.spec.cameras), maps=tuple(self.spec.maps), **slow)
+        return Sensors(draws["sensors"], tuple(self.spec.cameras), maps=tuple(self.spec.maps))
 
     def _state(self) -> State:
         touched = self._robot.touched()

@@ -17,9 +17,9 @@ PERFECT = {
 }
 
 
-def frames(*, every=1, **draws):
+def frames(**draws):
     """What is shown of pictures whose every pixel is 10 · instant."""
-    sensors = Sensors({**PERFECT, **draws}, ("front", "wrist"), every=every)
+    sensors = Sensors({**PERFECT, **draws}, ("front", "wrist"))
     return [dict(sensors.sights(lambda camera, i=i: np.full((4, 4, 3), 10 * i, np.uint8))[0]) for i in range(12)]
 
 
@@ -46,10 +46,10 @@ def test_a_lost_frame_is_the_last_one_again():
 
 
 def test_a_slow_camera_shows_its_last_picture_meanwhile():
-    assert [int(one["front"].mean()) for one in frames(every=4)] == [0] * 4 + [40] * 4 + [80] * 4
-    noisy = [one["front"] for one in frames(every=4, image_noise=5.0)]
+    assert [int(one["front"].mean()) for one in frames(image_every=4)] == [0] * 4 + [40] * 4 + [80] * 4
+    noisy = [one["front"] for one in frames(image_every=4, image_noise=5.0)]
     assert (noisy[4] == noisy[7]).all() and not (noisy[4] == noisy[8]).all()
-    late = [int(one["front"].mean()) for one in frames(every=4, image_latency=1)]
+    late = [int(one["front"].mean()) for one in frames(image_every=4, image_latency=1)]
     assert late == [0] * 5 + [40] * 4 + [80] * 3
 
 
@@ -136,6 +136,7 @@ def test_a_scene_of_slow_cameras_renders_as_seldom():
     scene = Tabletop(randomisation=Randomisation(profile="mild"), image_size=(48, 48), horizon=30, camera_every=4)
     try:
         episode = rollout(scene, Lift(), seed=2, horizon=21)
+        assert episode.draws["sensors"]["image_every"] == 4
         for images in episode.images.values():
             new = [i for i, (a, b) in enumerate(pairwise(images), 1) if (a != b).any()]
             assert set(new) <= set(range(4, 21, 4)) and len(new) >= 3  # but for those that are lost
