@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from tensordict import TensorDict
 from tensordict.nn import TensorDictModule
 from torch import nn
@@ -24,7 +25,8 @@ FASTER = 10.0  # than the networks the temperature learns: entropy must not outg
 
 
 class SAC(Learner):
-    """updates: of the networks, a decision made. critics: the smallest of so many counts.
+    """updates: of the critics, a decision made; delay: so many of theirs, one of the actor's (RLPD, Ball 2023): an actor
+    that learns as often runs to where nothing was tried yet. critics: the smallest of so many counts.
 
     temperature: what entropy is worth at first, of each number of a shift, as that of many would outweigh any reward.
     It is tuned, faster than the networks, so that shifts stay as widely drawn as they began, or kept where `tuned` is
@@ -37,6 +39,7 @@ class SAC(Learner):
         learning_rate: float = 3e-4,
         discount: float = 0.97,
         updates: float = 4.0,
+        delay: int = 4,
         batch_size: int = 128,
         critics: int = 2,
         width: int = 256,
@@ -47,11 +50,13 @@ class SAC(Learner):
     ) -> None:
         super().__init__(learning_rate=learning_rate, discount=discount)
         require_number(above=0, updates=updates, temperature=temperature)
-        require_number(least=1, batch_size=batch_size, critics=critics, width=width)
+        require_number(least=1, delay=delay, batch_size=batch_size, critics=critics, width=width)
         require_number(above=0, below=1, decay=decay)
         require_number(least=0, warmup=warmup)
-        self.updates, self.batch_size, self.critics, self.width = updates, batch_size, critics, width
+        self.updates, self.delay, self.batch_size = updates, delay, batch_size
+        self.critics, self.width = critics, width
         self.decay, self.temperature, self.tuned, self.warmup = decay, temperature, tuned, warmup
+        self._told: dict[str, torch.Tensor] = {}  # of the last updates
 
     def begin(self, policy: Policy) -> None:
         self.actor, head = drawing(self.adopt(policy)), corrected(policy)
@@ -82,22 +87,33 @@ class SAC(Learner):
         return found
 
     def training_step(self, batch: TensorDict, index: int) -> None:
-        losses = self.loss(self._charged(batch["own"]))
-        parts = [losses["loss_actor"], losses["loss_qvalue"], losses["loss_alpha"]]
-        if "shown" in batch:
-            parts[0] = parts[0] + self.imitation * self.imitated(batch["shown"])
+        own = self._charged(batch["own"])
+        loss, _ = self.loss.qvalue_v2_loss(own)
+        self._told["critic"] = loss.detach()
+        of_actor, of_critics, *of_temperature = self._every_optimizer()
+        self._follow(loss, of_critics)
+        self.target.step()
+        if (index + 1) % self.delay == 0 and self.current_epoch >= self.warmup:
+            loss, about = self.loss.actor_loss(own)
+            if "shown" in batch:
+                loss = loss + self.imitation * self.imitated(batch["shown"])
+            self._follow(loss, of_actor)
+            for one in of_temperature:
+                self._follow(self.loss.alpha_loss(about["log_prob"]).mean(), one)
+            alpha = self.loss.log_alpha.detach().exp()
+            self._told |= {"actor": loss.detach(), "entropy": -about["log_prob"].mean(), "alpha": alpha}
+        if self.tells:
+            self.log_dict({f"train/{name}": value for name, value in self._told.items()}, batch_size=1)
+
+    def _every_optimizer(self) -> list[LightningOptimizer]:
         every = self.optimizers()
         assert isinstance(every, list)
-        critics = every[1]
-        for optimizer in every:
-            optimizer.zero_grad()
-        self.manual_backward(torch.stack(parts).sum())  # of each, what it is a loss of: the others are held
-        for optimizer in [critics] if self.current_epoch < self.warmup else every:
-            optimizer.step()
-        self.target.step()
-        if self.tells:
-            told = {"actor": parts[0], "critic": parts[1], "entropy": losses["entropy"], "alpha": losses["alpha"]}
-            self.log_dict({f"train/{name}": value.detach() for name, value in told.items()}, batch_size=1)
+        return every
+
+    def _follow(self, loss: torch.Tensor, optimizer: LightningOptimizer) -> None:
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
 
     def _charged(self, batch: TensorDict) -> TensorDict:
         """Entropy counted from what it is tuned to: else every decision cost something, and to fail early saved it."""
