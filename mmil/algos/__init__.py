@@ -2,5 +2,6 @@
 
 from mmil.algos.bc import BC
 from mmil.algos.dagger import DAgger
+from mmil.algos.maxent import MaxEnt
 
-__all__ = ["BC", "DAgger"]
+__all__ = ["BC", "DAgger", "MaxEnt"]

@@ -75,9 +75,10 @@ class Course:
         self.run(("generate", "--config", _json({**self.made_with, **changed}), f"--out={out}"))
         return out
 
-    def train(self, out: Path, **changed: Any) -> Path:
-        """A policy from the demonstrations and whatever is added to them."""
-        self.run(("train", "--config", _json({**self.training, **changed}), f"--data={self.data}", f"--out={out}"))
+    def train(self, out: Path, *, data: Path | None = None, **changed: Any) -> Path:
+        """A policy from the demonstrations, or other `data`, and whatever is added to them."""
+        told = _json({**self.training, **changed})
+        self.run(("train", "--config", told, f"--data={data or self.data}", f"--out={out}"))
         return out
 
     def evaluate(self, run: Path, *, suite: str, trials: int, seed: int) -> Suite:

@@ -25,8 +25,8 @@ FASTER = 10.0  # than the networks the temperature learns: entropy must not outg
 
 
 class SAC(Learner):
-    """updates: of the critics, a decision made; delay: so many of theirs, one of the actor's (RLPD, Ball 2023): an actor
-    that learns as often runs to where nothing was tried yet. critics: the smallest of so many counts.
+    """updates: of the critics, a decision made. delay: so many of them, one of the actor (RLPD, Ball 2023): one that
+    learns as often runs to where nothing was tried yet. critics: the smallest of so many counts.
 
     temperature: what entropy is worth at first, of each number of a shift, as that of many would outweigh any reward.
     It is tuned, faster than the networks, so that shifts stay as widely drawn as they began, or kept where `tuned` is
