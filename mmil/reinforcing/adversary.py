@@ -24,9 +24,11 @@ class Adversary(nn.Module):
     """A discriminator and how it learns.
 
     updates: a round. penalty: on how steep it is between the expert's contexts and those of others (Thanh-Tung 2019),
-    for a reward that falls off a cliff leads nowhere. softness: of the answers it is taught, which are never wholly
-    sure. wrong: the share of what it learns not to be the expert's that is what the expert did, told another goal of
-    its scene: without it nothing has to listen to the sentence.
+    for a reward that falls off a cliff leads nowhere. noise: on every number of the contexts that it learns from, in
+    units of the expert's spread (Arjovsky 2017): of a few demonstrations in many numbers it would else know each by
+    heart, and none of the expert's others. softness: of the answers it is taught, which are never wholly sure. wrong:
+    the share of what it learns not to be the expert's that is what the expert did, told another goal of its scene:
+    without it nothing has to listen to the sentence.
     """
 
     def __init__(
@@ -37,18 +39,20 @@ class Adversary(nn.Module):
         updates: int = 100,
         batch_size: int = 128,
         penalty: float = 1.0,
+        noise: float = 0.0,
         softness: float = 0.05,
         wrong: float = 0.25,
     ) -> None:
         super().__init__()
         require_number(above=0, learning_rate=learning_rate)
         require_number(least=1, updates=updates, batch_size=batch_size)
-        require_number(least=0, penalty=penalty)
+        require_number(least=0, penalty=penalty, noise=noise)
         for name, value, below in (("softness", softness, 0.5), ("wrong", wrong, 1.0)):
             if not 0 <= value < below:
                 raise UserError(f"{name} is {value}; it is a share, at least 0 and below {below:g}")
         self._make, self.learning_rate, self.updates = discriminator, learning_rate, updates
-        self.batch_size, self.penalty, self.softness, self.wrong = batch_size, penalty, softness, wrong
+        self.batch_size, self.penalty, self.noise = batch_size, penalty, noise
+        self.softness, self.wrong = softness, wrong
 
     def begin(self, context: int, likelihood: Likelihood, *, decisions: int, discount: float) -> None:
         """Make it for contexts of so many numbers, and forget what was seen.
@@ -88,7 +92,7 @@ class Adversary(nn.Module):
     def _update(self) -> float:
         expert, others = self.shown.drawn(self.batch_size), self._others()
         every = torch.cat([expert, others])
-        before, after = map(self.net.measured, self._contexts(every))
+        before, after = map(self._blurred, self._contexts(every))
         likelihood = self.likelihood(every) / every["action"].shape[1] * every["acted"]
         logits = self.net(before, after, likelihood)
         answers = torch.cat([torch.ones(len(expert), 1), torch.zeros(len(others), 1)])
@@ -117,6 +121,11 @@ class Adversary(nn.Module):
         logits = self.net(*ways, likelihood[: len(share)])
         slopes = torch.autograd.grad(logits.sum(), ways, create_graph=True, allow_unused=True)
         return sum((slope.square().sum(dim=1).mean() for slope in slopes if slope is not None), torch.zeros(()))
+
+    def _blurred(self, contexts: torch.Tensor) -> torch.Tensor:
+        """Measured, with noise."""
+        measured = self.net.measured(contexts)
+        return measured + self.noise * torch.randn_like(measured)
 
     def _contexts(self, batch: TensorDict) -> tuple[torch.Tensor, torch.Tensor]:
         return batch["situation"][:, : self.context], batch["next", "situation"][:, : self.context]

@@ -26,7 +26,8 @@ from mmil.reinforcing.learner import Learner
 from mmil.reinforcing.memory import Memory
 from mmil.seeds import episode_seed
 
-ATTEMPTS, ACTOR, CURVE = "attempts", "actor.safetensors", "curve.json"
+ATTEMPTS, CURVE = "attempts", "curve.json"
+ACTOR, JUDGED = "actor.safetensors", "judged.safetensors"  # weights of the day, and their average
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,8 @@ class Experience(LightningDataModule):
         yield from self.learner.lessons(self.memory, self._new)
 
     def _make(self) -> None:
-        version = self._write_actor()
-        trials = self._trials(version) if self._due() else None
-        self._new = new = self._attempts(len(self.rounds), version)
+        trials = self._trials() if self._due() else None
+        self._new = new = self._attempts(len(self.rounds))
         steps = self.steps + sum(one.steps for one in new)
         free = [one for one in new if not one.led]
         self.learner.gone = min(1.0, steps / self.budget.steps)
@@ -158,7 +158,7 @@ class Experience(LightningDataModule):
     def last_trials(self) -> None:
         """Of what was learnt in all, where any are asked for."""
         if self.budget.trials and self.rounds:
-            told = self._trials(self._write_actor())
+            told = self._trials()
             self.rounds.append(Round(self.steps, 0, 0, 0, told))
             self._tell()
 
@@ -168,18 +168,23 @@ class Experience(LightningDataModule):
         crossed = [0, *steps][-1] // self.budget.every > [0, 0, *steps][-2] // self.budget.every
         return bool(self.budget.trials) and (not steps or crossed)
 
-    def _trials(self, version: int) -> dict[str, int]:
-        tasks = [Task(each, self._actor, version, trial=True) for each in range(self.budget.trials)]
+    def _trials(self) -> dict[str, int]:
+        """By the weights that are kept."""
+        self.learner.swap_average()
+        actor = self._write_actor(JUDGED)
+        self.learner.swap_average()
+        tasks = [Task(each, *actor, trial=True) for each in range(self.budget.trials)]
         done = self._made(tasks, "trials on the way")
         return {"n": len(done), "successes": sum(one.success for one in done)}
 
-    def _attempts(self, turn: int, version: int) -> list[Attempt]:
+    def _attempts(self, turn: int) -> list[Attempt]:
         """The round's: those that are kept, or new ones, which then are."""
         path = self._file(turn)
         if path.is_file():
             return kept(path)
         numbers = range(turn * self.budget.episodes, (turn + 1) * self.budget.episodes)
-        tasks = [Task(each, self._actor, version, followed=self._led(each)) for each in numbers]
+        actor = self._write_actor(ACTOR)
+        tasks = [Task(each, *actor, followed=self._led(each)) for each in numbers]
         new = self._made(tasks, f"round {turn + 1}")
         path.parent.mkdir(exist_ok=True)
         if not all(one.finite for one in new):
@@ -208,18 +213,15 @@ class Experience(LightningDataModule):
         count = min(int(share * len(one.actions)), len(one.actions) - 1)
         return Followed(one.seed, one.goal, one.instruction, one.actions[:count])
 
-    def _write_actor(self) -> int:
-        """Where workers find what has been learnt; returns the number of it."""
+    def _write_actor(self, name: str) -> tuple[Path, int]:
+        """Where workers find its weights, and the number of those."""
         from safetensors.torch import save
 
         self.folder.mkdir(parents=True, exist_ok=True)
         actor = corrected(self.learner.policy).actor
-        write_atomic(self._actor, save({name: value.contiguous() for name, value in actor.state_dict().items()}))
-        return len(self.rounds)
-
-    @property
-    def _actor(self) -> Path:
-        return self.folder / ACTOR
+        tensors = {name: value.contiguous() for name, value in actor.state_dict().items()}
+        write_atomic(self.folder / name, save(tensors))
+        return self.folder / name, len(self.rounds)
 
     def _file(self, number: int) -> Path:
         return self.folder / ATTEMPTS / f"{number:05d}.safetensors"

@@ -73,7 +73,7 @@ class Worker:
         self.explorer = Explorer(load_policy(ground.run))
         self.explorer.head.leads.fill_(float(ground.leads))
         self.scene.spec.require(self.explorer.policy.spec, mine="the scene", theirs="the policy's Spec")
-        self.grammar, self._version = Grammar.load(), -1
+        self.grammar, self._learnt = Grammar.load(), (Path(), -1)
 
     def attempt(self, task: Task) -> Attempt:
         self._learn(task)
@@ -85,11 +85,11 @@ class Worker:
 
     def _learn(self, task: Task) -> None:
         """Take the weights that there are by now."""
-        if task.version != self._version:
+        if (weights := (task.actor, task.version)) != self._learnt:
             from safetensors.torch import load_file
 
             self.explorer.head.actor.load_state_dict(load_file(task.actor))
-            self._version = task.version
+            self._learnt = weights
 
     def _seed(self, task: Task) -> int:
         """Of a layout that offers something."""

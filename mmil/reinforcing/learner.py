@@ -24,17 +24,20 @@ from mmil.reinforcing.memory import Memory
 class Learner(Algorithm, ABC):
     """Shifts the actions of a policy whose head is Corrected; all else of the policy stays as it is.
 
-    discount: of what comes a decision later.
+    discount: of what comes a decision later. average: decay, a lesson, of the moving average of the actor's weights
+    (Polyak 1992), which is what is judged and kept: single rounds dip. What is tried is drawn by those of the day.
     """
 
     actor: ProbabilisticTensorDictSequential  # the head's, as torchrl knows it
 
-    def __init__(self, *, learning_rate: float, discount: float) -> None:
+    def __init__(self, *, learning_rate: float, discount: float, average: float) -> None:
         super().__init__()
         require_number(above=0, learning_rate=learning_rate)
         require_number(above=0, below=1, discount=discount)
+        require_number(least=0, below=1, average=average)
         self.automatic_optimization = False
-        self.learning_rate, self.discount = learning_rate, discount
+        self.learning_rate, self.discount, self.average = learning_rate, discount, average
+        self.averaged = list[torch.Tensor]()  # in the order of the actor's parameters
         self.guidance, self.gone = Guidance(), 0.0  # the share of the budget that is spent
         self.lessons_learnt = 0  # in this session
         self.adversary: Adversary | None = None  # whose reward counts in place of the scene's
@@ -57,6 +60,13 @@ class Learner(Algorithm, ABC):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.lessons_learnt += 1
+        weights = self._weights()
+        if not self.averaged:
+            self.averaged = [one.clone() for one in weights]
+        torch._foreach_lerp_(self.averaged, weights, 1 - self.average)
+
+    def _weights(self) -> list[torch.Tensor]:
+        return [one.data for one in corrected(self.policy).actor.parameters()]
 
     @property
     def imitation(self) -> float:
@@ -78,7 +88,11 @@ class Learner(Algorithm, ABC):
         return self.actor.get_dist(batch.select("situation")).log_prob(batch["action"])[:, None]
 
     def swap_average(self) -> None:
-        """None is kept."""
+        """Exchange the actor's weights and their average; a second call puts them back."""
+        for weight, averaged in zip(self._weights(), self.averaged, strict=False):  # nothing was learnt yet: none
+            kept = averaged.clone()
+            averaged.copy_(weight)
+            weight.copy_(kept)
 
     def imitated(self, shown: TensorDict) -> torch.Tensor:
         """How far the likeliest shift is from what the expert would have done, in demonstrations."""
@@ -93,13 +107,13 @@ class Learner(Algorithm, ABC):
         return TensorDict(parts, batch_size=[])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["gone"] = self.gone
+        checkpoint["gone"], checkpoint["averaged"] = self.gone, self.averaged
         # what stays as it was cloned is in the clone
         still = {f"policy.{name}" for name, value in self.policy.named_parameters() if not value.requires_grad}
         checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k not in still}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.gone = checkpoint["gone"]
+        self.gone, self.averaged = checkpoint["gone"], checkpoint["averaged"]
         checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}
 
 

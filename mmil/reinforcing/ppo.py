@@ -34,6 +34,7 @@ class PPO(Learner):
         *,
         learning_rate: float = 3e-4,
         discount: float = 0.97,
+        average: float = 0.95,
         passes: int = 8,
         batch_size: int = 256,
         width: int = 256,
@@ -43,7 +44,7 @@ class PPO(Learner):
         gradient: float = 0.5,
         warmup: int = 1,
     ) -> None:
-        super().__init__(learning_rate=learning_rate, discount=discount)
+        super().__init__(learning_rate=learning_rate, discount=discount, average=average)
         require_number(least=1, passes=passes, batch_size=batch_size, width=width)
         require_number(above=0, clip=clip, gradient=gradient)
         require_number(least=0, entropy=entropy, warmup=warmup)

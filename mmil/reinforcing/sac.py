@@ -38,6 +38,7 @@ class SAC(Learner):
         *,
         learning_rate: float = 3e-4,
         discount: float = 0.97,
+        average: float = 0.998,
         updates: float = 4.0,
         delay: int = 4,
         batch_size: int = 128,
@@ -48,7 +49,7 @@ class SAC(Learner):
         tuned: bool = True,
         warmup: int = 1,
     ) -> None:
-        super().__init__(learning_rate=learning_rate, discount=discount)
+        super().__init__(learning_rate=learning_rate, discount=discount, average=average)
         require_number(above=0, updates=updates, temperature=temperature)
         require_number(least=1, delay=delay, batch_size=batch_size, critics=critics, width=width)
         require_number(above=0, below=1, decay=decay)

@@ -149,4 +149,5 @@ def trained(
     quiet |= {"enable_model_summary": False, "limit_val_batches": 0, "accelerator": "cpu"}
     trainer = Trainer(max_epochs=rounds, reload_dataloaders_every_n_epochs=1, **quiet)
     trainer.fit(learner, datamodule=Rounds(learner, memory))
+    learner.swap_average()  # what is kept of it
     return policy.head

@@ -26,7 +26,7 @@ def theirs(model, steps: int) -> float:
 
 def test_sac_reaches_the_best_and_what_stable_baselines3_reaches():
     rounds = 12
-    learner = SAC(learning_rate=1e-3, updates=0.5, discount=0.9)
+    learner = SAC(learning_rate=1e-3, updates=0.5, delay=1, average=0.98, discount=0.9)
     ours = reached(worth(trained(learner, rounds=rounds, spread=0.2)))
     options = {"learning_rate": 1e-3, "gamma": 0.9, "batch_size": 128, "seed": 0, "learning_starts": EPISODES * HORIZON}
     other = reached(theirs(TheirSAC("MlpPolicy", Point(), **options), rounds * EPISODES * HORIZON))
@@ -43,7 +43,8 @@ def test_ppo_reaches_the_best_and_what_stable_baselines3_reaches():
 
 
 def test_demonstrations_are_learnt_from_before_much_is_tried():
-    plain, guided = (SAC(learning_rate=1e-3, discount=0.9, updates=1.0, warmup=0) for _ in range(2))
+    often = {"delay": 1, "average": 0.98, "warmup": 0}
+    plain, guided = (SAC(learning_rate=1e-3, discount=0.9, updates=1.0, **often) for _ in range(2))
     guided.guidance = Guidance(cloned=False, shown=0.5, imitation=10.0)
     alone = reached(worth(trained(plain, rounds=2)))
     shown = reached(worth(trained(guided, rounds=2, shown=0.5, demonstrated=50)))
