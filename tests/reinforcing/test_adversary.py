@@ -35,7 +35,7 @@ def begun(kind=GAIL, *, decisions: int = HORIZON, **options) -> Adversary:
 
 @kinds
 def test_a_policy_learns_from_the_learnt_reward_alone(kind):
-    learner = SAC(learning_rate=1e-3, updates=1.0, discount=0.9)
+    learner = SAC(learning_rate=1e-3, updates=1.0, delay=1, average=0.98, discount=0.9)
     head = trained(learner, rounds=8, spread=0.2, demonstrated=20, adversary=adversary(kind, updates=60))
     assert reached(worth(head)) > 0.8
 
@@ -43,6 +43,19 @@ def test_a_policy_learns_from_the_learnt_reward_alone(kind):
 def test_ppo_learns_from_it_too():
     learner = PPO(learning_rate=1e-3, discount=0.9, batch_size=64)
     assert reached(worth(trained(learner, rounds=15, demonstrated=20, adversary=adversary()))) > 0.7
+
+
+def test_what_it_learns_from_is_blurred_and_what_it_values_is_not():
+    one, sharp = begun(noise=0.5), begun()
+    for each in (one, sharp):
+        each.show(demonstrated_by(Standing().head, 4))
+        each.net = sharp.net
+    contexts = torch.zeros(5000, 2)
+    assert torch.equal(sharp._blurred(contexts), sharp.net.measured(contexts))
+    apart = one._blurred(contexts) - one.net.measured(contexts)
+    assert float(apart.std()) == pytest.approx(0.5, abs=0.02)
+    every = one.shown.every()
+    assert torch.equal(*(each.value(every.clone())["next", "reward"] for each in (one, sharp)))
 
 
 @kinds

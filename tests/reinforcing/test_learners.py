@@ -51,6 +51,25 @@ def test_demonstrations_are_learnt_from_before_much_is_tried():
     assert shown > 0.9 and shown > alone + 0.03
 
 
+def test_the_actor_waits_for_its_critics():
+    """It begins at 0 everywhere, and there it stays as long as it is not its turn."""
+    untouched, touched = (trained(SAC(delay=delay, warmup=0, updates=0.1), rounds=2) for delay in (10**6, 1))
+    assert not untouched.actor.last.weight.any() and touched.actor.last.weight.any()
+
+
+def test_what_is_kept_is_the_average_of_what_was_learnt():
+    learner, policy = SAC(average=0.75), Standing()
+    learner.begin(policy)
+    bias = policy.head.actor.last.bias
+    for value in (0.0, 4.0):
+        bias.data.fill_(value)
+        learner.on_train_batch_end(None, None, 0)
+    learner.swap_average()
+    assert torch.allclose(bias, torch.ones_like(bias))  # 0.75 · 0 + 0.25 · 4
+    learner.swap_average()
+    assert torch.allclose(bias, torch.full_like(bias, 4.0))
+
+
 def test_advantages_are_those_of_stable_baselines3():
     learner, policy = PPO(discount=0.9, trace=0.8), Standing()
     learner.begin(policy)
