@@ -26,7 +26,8 @@ class PPO(Learner):
     """passes: over the attempts of a round, which are then forgotten. clip: of how much likelier a shift may become.
 
     trace: how far a value looks ahead, λ of GAE (Schulman 2016). entropy: what being undecided is worth. gradient:
-    the longest of a step.
+    the longest of a step. divergence: how far the actor may come from the one that made the attempts (KL, in nats),
+    which one that is sure of what it does is in a step or two: in what is left of the round the critic alone learns.
     """
 
     def __init__(
@@ -42,16 +43,18 @@ class PPO(Learner):
         trace: float = 0.95,
         entropy: float = 0.0,
         gradient: float = 0.5,
+        divergence: float = 0.03,
         warmup: int = 1,
     ) -> None:
         super().__init__(learning_rate=learning_rate, discount=discount, average=average)
         require_number(least=1, passes=passes, batch_size=batch_size, width=width)
-        require_number(above=0, clip=clip, gradient=gradient)
+        require_number(above=0, clip=clip, gradient=gradient, divergence=divergence)
         require_number(least=0, entropy=entropy, warmup=warmup)
         if not 0 <= trace <= 1:
             raise UserError(f"trace is {trace}; it is λ of GAE, 0 to 1")
         self.passes, self.batch_size, self.width, self.clip = passes, batch_size, width, clip
         self.trace, self.entropy, self.gradient, self.warmup = trace, entropy, gradient, warmup
+        self.divergence, self._far = divergence, False
 
     def begin(self, policy: Policy) -> None:
         self.actor = drawing(self.adopt(policy))
@@ -97,10 +100,11 @@ class PPO(Learner):
     def training_step(self, batch: TensorDict, index: int) -> None:
         losses, optimizer = self.loss(batch["own"]), self.optimizers()
         assert isinstance(optimizer, LightningOptimizer)
+        self._far = index > 0 and (self._far or bool(losses["kl_approx"] > self.divergence))
         actor = losses["loss_objective"] + losses.get("loss_entropy", 0.0)
         if "shown" in batch:
             actor = actor + self.imitation * self.imitated(batch["shown"])
-        whole = losses["loss_critic"] + (actor if self.current_epoch >= self.warmup else 0.0)
+        whole = losses["loss_critic"] + (0.0 if self._far or self.current_epoch < self.warmup else actor)
         optimizer.zero_grad()
         self.manual_backward(whole)
         self.clip_gradients(optimizer.optimizer, gradient_clip_val=self.gradient, gradient_clip_algorithm="norm")

@@ -35,11 +35,10 @@ def test_sac_reaches_the_best_and_what_stable_baselines3_reaches():
 
 def test_ppo_reaches_the_best_and_what_stable_baselines3_reaches():
     rounds = 60
-    # half as many for ours: from then on it draws so narrowly that a step may cost it 0.1 for a round
-    ours = reached(worth(trained(PPO(learning_rate=1e-3, discount=0.9, batch_size=64), rounds=rounds // 2)))
+    ours = reached(worth(trained(PPO(learning_rate=1e-3, discount=0.9, batch_size=64), rounds=rounds)))
     options = {"learning_rate": 1e-3, "gamma": 0.9, "n_steps": EPISODES * HORIZON, "batch_size": 64, "n_epochs": 8}
     other = reached(theirs(TheirPPO("MlpPolicy", Point(), **options, seed=0), rounds * EPISODES * HORIZON))
-    assert ours > 0.85 and ours > other - 0.05, (ours, other)
+    assert ours > 0.9 and ours > other - 0.05, (ours, other)
 
 
 def test_demonstrations_are_learnt_from_before_much_is_tried():
