@@ -9,9 +9,9 @@ import numpy as np
 
 from mmil.contracts import BODY_POSES, Episode, Goal, State, Thing, UserError
 from mmil.rewards.maxent import Problem
-from mmil.scenes.toy import HALF, RADIUS, STRIDE
 
 SCENE = "toy"
+HALF, RADIUS, STRIDE = 0.30, 0.03, 0.03  # [m], as it has them: to import scenes would be to import all simulators
 FEATURES = ("touches what is told", "touches something else", "presses on nothing", "moves on")
 MOVES = tuple((right, up) for right in (-1, 0, 1) for up in (-1, 0, 1))
 PRESS = len(MOVES)  # the action after the moves: to the middle of the cell, and down

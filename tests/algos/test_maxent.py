@@ -15,12 +15,13 @@ from mmil.contracts import UserError
 from mmil.data.dataset import Dataset
 from mmil.experts import Straight
 from mmil.rewards import Planned, fit_maxent
+from mmil.rewards import plane as planes
 from mmil.rewards.maxent import expected_features, soft_policy
 from mmil.rewards.plane import FEATURES, MOVES, PRESS, Plane, problem_of, shown_of
 from mmil.rewards.planned import keep_weights, read_weights
 from mmil.rollout import rollout
 from mmil.run import RunFolder
-from mmil.scenes import Toy
+from mmil.scenes import Toy, toy
 from tests.toy import demonstrated, mmil, training
 
 WEIGHTS = np.array([30.0, -30.0, -8.0, -3.0])  # of FEATURES: to touch what is told, by the shortest way
@@ -39,6 +40,10 @@ def demonstrations(tmp_path_factory) -> Path:
 def weights_in(folder: Path, weights: np.ndarray = WEIGHTS) -> Path:
     keep_weights(folder / "weights.json", weights)
     return folder / "weights.json"
+
+
+def test_the_plane_is_as_large_as_the_toys():
+    assert all(getattr(planes, name) == getattr(toy, name) for name in ("HALF", "RADIUS", "STRIDE"))
 
 
 def test_what_an_action_does_in_the_cells_it_does_in_the_scene(plane):
