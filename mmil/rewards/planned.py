@@ -38,11 +38,10 @@ class Planned(Actor):
         return self._plane.done(finger, int(action))
 
 
-def keep_weights(path: Path, weights: np.ndarray) -> dict[str, float]:
+def keep_weights(path: Path, weights: np.ndarray) -> None:
     """Weights (F,) of the plane's features, by their names."""
     named = dict(zip(FEATURES, weights.round(6).tolist(), strict=True))
     write_atomic(path, json.dumps(named, indent=1).encode() + b"\n")
-    return named
 
 
 def read_weights(path: Path) -> np.ndarray:
